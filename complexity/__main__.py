@@ -1,0 +1,5 @@
+"""`python -m nncomplexity`."""
+
+from nncomplexity.cli.main import entry
+
+entry()

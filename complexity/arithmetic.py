@@ -1,0 +1,74 @@
+"""The vocabulary in which layers are written.
+
+A value is a bundle of equal numbers: so many elements of one format. A layer's `equations` combine values with the
+verbs below and say nothing of costs, widths of wires or kernels; interpreters of the same text do. The first operand
+of a two-operand verb sets the number of elements; the second is broadcast onto it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from .expressions import Size
+from .formats import Accumulation, Format
+from .ops import Role
+
+__all__ = ["Arithmetic"]
+
+Value = TypeVar("Value")
+
+
+class Arithmetic(Protocol[Value]):
+    """What an interpreter of layer equations offers."""
+
+    def variable(self, elements: Size, format: Format) -> Value:
+        """Numbers that change with the input."""
+
+    def constant(self, elements: Size, format: Format) -> Value:
+        """Numbers known before the run: weights, biases, scales."""
+
+    def partial(self, elements: Size, sum: Accumulation) -> Value:
+        """Dot products made elsewhere and still in their accumulator, so that a bias may join them."""
+
+    def accumulator(self, terms: Size, left: Format, right: Format) -> None:
+        """Declare the accumulator a recurrent layer keeps: `paper` charges its width for every later addition."""
+
+    def dot(
+        self,
+        x: Value,
+        weight: Value,
+        *,
+        terms: Size,
+        outputs: Size,
+        role: Role,
+        products: Size | None = None,
+        additions: Size | None = None,
+    ) -> Value:
+        """`outputs` sums of `terms` products x*weight; sparse rows name their products and additions."""
+
+    def sum(self, x: Value, *, terms: Size, outputs: Size, role: Role) -> Value:
+        """`outputs` sums of `terms` elements of x."""
+
+    def add(self, left: Value, right: Value, *, role: Role) -> Value:
+        """Elementwise left + right."""
+
+    def subtract(self, left: Value, right: Value, *, role: Role) -> Value:
+        """Elementwise left - right."""
+
+    def multiply(self, left: Value, right: Value, *, role: Role) -> Value:
+        """Elementwise left * right: lone products, no accumulator."""
+
+    def compare(self, left: Value, right: Value, *, role: Role) -> Value:
+        """Elementwise comparison; the value is the operand selected (a maximum, a clip, a ReLU)."""
+
+    def greatest(self, x: Value, *, terms: Size, outputs: Size, role: Role) -> Value:
+        """`outputs` maxima (or minima) of `terms` elements of x."""
+
+    def lookup(self, x: Value, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Value:
+        """Elementwise special function; `result` is the format it is stored in (that of x if not said)."""
+
+    def broadcast(self, x: Value, elements: Size) -> Value:
+        """x seen as so many elements: repeated, selected or regrouped; no arithmetic."""
+
+    def requantize(self, x: Value, format: Format) -> Value:
+        """x brought to a format, as it is stored between layers or steps."""

@@ -1,0 +1,95 @@
+"""The JSON hub format `nncomplexity.report/1`: a report as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .ops import Inventory
+from .report import Entry, Report, plain
+from .shapes import Shape
+from .version import FORMULAS, VERSION
+
+if TYPE_CHECKING:
+    from .network import Network
+
+__all__ = ["SCHEMA", "document"]
+
+SCHEMA = "nncomplexity.report/1"
+
+
+def document(report: Report) -> dict[str, object]:
+    """The report as dictionaries, lists, strings, exact integers and nulls."""
+    network, coverage = report.network, report.coverage
+    return {
+        "schema": SCHEMA,
+        "tool": {"name": "nncomplexity", "version": VERSION, "formulas": FORMULAS},
+        "model": _model(network),
+        "convention": report.convention,
+        "quantization": network.quantization,
+        "totals": {key: plain(value) for key, value in report.totals.items()},
+        "coverage": {
+            "nodes": coverage.nodes,
+            "counted": coverage.counted,
+            "free": coverage.free,
+            "uncounted": coverage.uncounted,
+            "null": dict(coverage.null),
+        },
+        "layers": [_layer(entry) for entry in report.entries],
+        "assumptions": list(network.assumptions),
+        "warnings": list(network.warnings),
+    }
+
+
+def _model(network: Network) -> dict[str, object]:
+    return {
+        "path": network.path,
+        "sha256": network.digest() if network.digest else None,
+        "ir_version": network.ir_version,
+        "opsets": dict(network.opsets),
+        "dims": dict(network.dims),
+        "free_dims": list(network.free),
+    }
+
+
+def _layer(entry: Entry) -> dict[str, object]:
+    row = entry.row
+    return {
+        "index": entry.index,
+        "name": row.name,
+        "path": row.path,
+        "paths": list(row.paths),
+        "op": row.op,
+        "domain": row.domain,
+        "kind": row.kind,
+        "status": row.status.value,
+        "reason": row.reason,
+        "repeat": plain(row.repeat),
+        "alternative": row.alternative,
+        "inputs": [_shape(shape) for shape in row.inputs],
+        "outputs": [_shape(shape) for shape in row.outputs],
+        "formats": {name: str(format) for name, format in row.formats.items()},
+        "formats_from": row.formats_from,
+        "params": plain(entry.metrics["params"]),
+        "metrics": {key: plain(value) for key, value in entry.metrics.items()},
+        "operations": _operations(entry.operations),
+    }
+
+
+def _shape(shape: Shape | None) -> list[int | str | None] | None:
+    return None if shape is None else [plain(size) for size in shape]
+
+
+def _operations(inventory: Inventory) -> list[dict[str, object]]:
+    return [
+        {
+            "kind": op.kind.value,
+            "role": op.role.value,
+            **({"function": op.function} if op.function else {}),
+            "a": plain(op.left.bits),
+            "b": plain(op.right.bits),
+            "constant": op.constant,
+            "result": plain(op.result.bits),
+            "count": plain(count),
+        }
+        for op, count in inventory
+    ]

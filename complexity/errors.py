@@ -1,0 +1,74 @@
+"""The errors a user may meet, each with a stable identifier and one line of text."""
+
+from __future__ import annotations
+
+__all__ = ["BindingError", "ComplexityError", "ModelError", "QuantizationError", "SpecError", "UsageError", "quoted"]
+
+SHOWN = 80
+LINE = 300
+
+
+def quoted(text: object, limit: int = SHOWN) -> str:
+    """Text from a file made safe to print: unprintable characters escaped, long text shortened in the middle.
+
+    Control, bidi, zero-width, separator and undecodable characters are exactly those `str.isprintable` refuses
+    (the blank excepted), so each becomes its Python escape.
+    """
+    source = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
+    if len(source) > 4 * limit:
+        source = source[: 2 * limit] + "…" + source[-2 * limit :]
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in source)
+    if len(safe) > limit:
+        keep = (limit - 1) // 2
+        safe = safe[: limit - 1 - keep] + "…" + safe[-keep:]
+    return safe
+
+
+class ComplexityError(Exception):
+    """Root of all refusals: a fact with the values found, what to do, a stable identifier, an exit code.
+
+    `where` is filled in from the inside out (node, then file) by `at`.
+    """
+
+    exit_code = 3
+
+    def __init__(self, identifier: str, fact: str) -> None:
+        super().__init__(identifier, fact)
+        self.identifier = identifier
+        self.fact = fact
+        self.where: tuple[str, ...] = ()
+
+    def at(self, place: str) -> ComplexityError:
+        """Prefix a place (a file, a node) to the message; the innermost place is added first."""
+        self.where = (place, *self.where)
+        return self
+
+    def __str__(self) -> str:
+        line = ": ".join((*self.where, self.fact))
+        tail = f" [{self.identifier}]"
+        room = LINE - len("nncomplexity: error: ") - len(tail)
+        if len(line) > room:
+            line = line[: room - 1] + "…"
+        return line + tail
+
+
+class ModelError(ComplexityError):
+    """The input is unreadable, not a model, malformed, unsafe or over a limit (exit 3)."""
+
+
+class UsageError(ComplexityError):
+    """The command line, a configuration or an argument is wrong (exit 2)."""
+
+    exit_code = 2
+
+
+class BindingError(UsageError):
+    """A dimension, shape or value given by the user does not fit the model (exit 2)."""
+
+
+class QuantizationError(UsageError):
+    """A quantization specification cannot be read (exit 2)."""
+
+
+class SpecError(UsageError):
+    """A layer specification is wrong: names the field, the value and the rule (exit 2)."""

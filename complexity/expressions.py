@@ -1,0 +1,446 @@
+"""Exact integer expressions in named sizes: what a dimension or a count is while some size is still free.
+
+An `Expression` is a polynomial with rational coefficients over *atoms*: names, floor quotients, maxima, minima and
+rounded-up binary logarithms. A result without an atom is returned as a plain int, so the same arithmetic text serves
+concrete and free sizes, and a concrete model never meets this module's classes. The normal form is unique enough for
+equality of shapes, and it is built by addition of dictionaries: no algebra system is loaded to count.
+
+A name stands for a size of at least one; that is what maxima and slices may assume of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import gcd, lcm
+from typing import TypeGuard, Union
+
+from .errors import ModelError
+
+__all__ = [
+    "Expression",
+    "Size",
+    "at_least",
+    "ceil_divide",
+    "clog2",
+    "divide_exactly",
+    "factored",
+    "floor_divide",
+    "is_expression",
+    "maximum",
+    "minimum",
+    "names",
+    "product",
+    "rounded_down",
+    "substitute",
+    "symbol",
+]
+
+TERMS = 10_000
+Size = Union[int, "Expression"]
+Number = int | Fraction
+Monomial = tuple[tuple["Atom", int], ...]
+
+
+class Atom:
+    """An indivisible factor: a name, or a function of expressions; equal when written equal."""
+
+    __slots__ = ("arguments", "function", "key")
+
+    def __init__(self, function: str, arguments: tuple[Size, ...], key: str) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.key = key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Atom) and self.key == other.key and self.function == other.function
+
+
+class Expression:
+    """A polynomial over atoms, never constant; immutable, hashable, printed in Python's own operators."""
+
+    __slots__ = ("_hash", "_text", "terms")
+
+    def __init__(self, terms: dict[Monomial, Number]) -> None:
+        if len(terms) > TERMS:
+            raise ModelError("E-LIMIT-TERMS", f"an expression of {len(terms)} terms exceeds {TERMS}; bind some dims with --dim")
+        self.terms = terms
+        self._hash: int | None = None
+        self._text: str | None = None
+
+    def __add__(self, other: Size) -> Size:
+        if not isinstance(other, int | Expression):
+            return NotImplemented
+        terms = dict(self.terms)
+        for monomial, coefficient in _terms(other).items():
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return _normal(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return _normal({monomial: -coefficient for monomial, coefficient in self.terms.items()})
+
+    def __sub__(self, other: Size) -> Size:
+        if not isinstance(other, int | Expression):
+            return NotImplemented
+        return self + -other
+
+    def __rsub__(self, other: Size) -> Size:
+        return -self + other
+
+    def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, int | Fraction | Expression):
+            return NotImplemented
+        terms: dict[Monomial, Number] = {}
+        for left, a in self.terms.items():
+            for right, b in _terms(other).items():
+                monomial = _joined(left, right)
+                terms[monomial] = terms.get(monomial, 0) + a * b
+        return _normal(terms)
+
+    __rmul__ = __mul__
+
+    def __pow__(self, exponent: int) -> Size:
+        result: Size = 1
+        for _ in range(exponent):
+            result = result * self
+        return result
+
+    def __floordiv__(self, other: Size) -> Size:
+        return floor_divide(self, other)
+
+    def __rfloordiv__(self, other: int) -> Size:
+        return floor_divide(other, self)
+
+    def __mod__(self, other: Size) -> Size:
+        return self - floor_divide(self, other) * other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(frozenset(self.terms.items()))
+        return self._hash
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"the truth of {self} is not known while a size is free")
+
+    def __str__(self) -> str:
+        if self._text is None:
+            ordered = sorted(self.terms.items(), key=_print_order)
+            self._text = _joined_text([_term_text(monomial, coefficient) for monomial, coefficient in ordered])
+        return self._text
+
+    __repr__ = __str__
+
+
+def symbol(name: str) -> Expression:
+    """The size called `name`, at least one."""
+    return Expression({((Atom("name", (), name), 1),): 1})
+
+
+def is_expression(size: object) -> TypeGuard[Expression]:
+    """True while the size still holds a free name."""
+    return isinstance(size, Expression)
+
+
+def names(size: Size) -> set[str]:
+    """The free names of a size."""
+    if isinstance(size, int):
+        return set()
+    found: set[str] = set()
+    for monomial in size.terms:
+        for atom, _ in monomial:
+            if atom.function == "name":
+                found.add(atom.key)
+            for argument in atom.arguments:
+                found |= names(argument)
+    return found
+
+
+def product(sizes: tuple[Size, ...] | list[Size]) -> Size:
+    """The product of sizes, 1 for none."""
+    result: Size = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def clog2(size: Size) -> Size:
+    """L(n) = ceil(log2 n), L(1) = 0, by integer arithmetic; 0 for n = 0, where no sum exists."""
+    if isinstance(size, int):
+        return (size - 1).bit_length() if size > 0 else 0
+    return _atom("clog2", (size,), f"clog2({size})")
+
+
+def floor_divide(numerator: Size, denominator: Size) -> Size:
+    """floor(numerator / denominator); whole multiples are pulled out and nested quotients are joined."""
+    if isinstance(numerator, int) and isinstance(denominator, int):
+        return numerator // denominator
+    if not isinstance(denominator, int):
+        exact = divide_exactly(numerator, denominator)
+        return exact if exact is not None else _quotient(numerator, denominator)
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    terms = _terms(numerator)
+    common = lcm(*(c.denominator for c in terms.values()))
+    terms, denominator = {m: c * common for m, c in terms.items()}, denominator * common
+    whole = {m: Fraction(c, denominator) for m, c in terms.items() if c % denominator == 0}
+    rest = {m: c for m, c in terms.items() if c % denominator != 0}
+    return _normal(dict(whole)) + _reduced_quotient(rest, denominator)
+
+
+def _reduced_quotient(rest: dict[Monomial, Number], denominator: int) -> Size:
+    constant = int(rest.pop((), 0))
+    constant_whole, constant = divmod(constant, denominator)
+    if not rest:
+        return constant_whole
+    common = gcd(denominator, *(int(c) for c in rest.values()))
+    rest, constant, denominator = {m: int(c) // common for m, c in rest.items()}, constant // common, denominator // common
+    if denominator == 1:
+        return _normal(dict(rest)) + constant + constant_whole
+    if len(rest) == 1:
+        ((monomial, coefficient),) = rest.items()
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and monomial[0][0].function == "floor":
+            inner, divisor = monomial[0][0].arguments
+            if isinstance(divisor, int):
+                return floor_divide(inner + constant * divisor, divisor * denominator) + constant_whole
+    return _quotient(_normal({**rest, (): constant}), denominator) + constant_whole
+
+
+def _quotient(numerator: Size, denominator: Size) -> Size:
+    return _atom("floor", (numerator, denominator), f"({_wrapped(numerator)}//{_wrapped(denominator)})")
+
+
+def rounded_down(size: Size | Fraction) -> Size:
+    """floor of a size with rational coefficients."""
+    return size.numerator // size.denominator if isinstance(size, Fraction) else floor_divide(size, 1)
+
+
+def ceil_divide(numerator: Size, denominator: Size) -> Size:
+    """ceil(numerator / denominator)."""
+    return floor_divide(numerator + denominator - 1, denominator)
+
+
+def divide_exactly(numerator: Size, denominator: Size) -> Size | None:
+    """numerator / denominator where it leaves no remainder as polynomials, else None."""
+    if isinstance(denominator, int):
+        if denominator == 0:
+            return None
+        terms = _terms(numerator)
+        if any(c % denominator for c in terms.values()):
+            return None
+        return _normal({m: Fraction(c, denominator) for m, c in terms.items()})
+    lead = max(denominator.terms, key=_leading)
+    quotient: Size = 0
+    for _ in range(len(_terms(numerator)) + len(denominator.terms)):
+        if isinstance(numerator, int) and numerator == 0:
+            return quotient
+        terms = _terms(numerator)
+        top = max(terms, key=_leading)
+        monomial = _cancelled(top, lead)
+        if monomial is None:
+            return None
+        step = _normal({monomial: Fraction(terms[top]) / denominator.terms[lead]})
+        quotient, numerator = quotient + step, numerator - step * denominator
+    return quotient if isinstance(numerator, int) and numerator == 0 else None
+
+
+def at_least(left: Size, right: Size) -> bool | None:
+    """Whether left >= right for all sizes of at least one: True, False, or None where it depends on them."""
+    difference = left - right
+    if isinstance(difference, int):
+        return difference >= 0
+    low = _lower_bound(difference)
+    if low is not None and low >= 0:
+        return True
+    high = _lower_bound(-difference)
+    return False if high is not None and high > 0 else None
+
+
+def maximum(*sizes: Size) -> Size:
+    """The largest of sizes; left as Max(...) where the free names decide."""
+    return _extremum("Max", sizes, at_least)
+
+
+def minimum(*sizes: Size) -> Size:
+    """The smallest of sizes; left as Min(...) where the free names decide."""
+    return _extremum("Min", sizes, lambda a, b: at_least(b, a))
+
+
+def substitute(size: Size, values: Mapping[str, Size]) -> Size:
+    """The size with names replaced; all names replaced by ints gives an int."""
+    if isinstance(size, int):
+        return size
+    result: Size = 0
+    for monomial, coefficient in size.terms.items():
+        term: Size = 1
+        for atom, power in monomial:
+            factor = _substituted(atom, values)
+            for _ in range(power):
+                term = term * factor
+        result = result + _scaled(term, coefficient)
+    return result
+
+
+def _substituted(atom: Atom, values: Mapping[str, Size]) -> Size:
+    if atom.function == "name":
+        return values.get(atom.key, symbol(atom.key))
+    arguments = tuple(substitute(argument, values) for argument in atom.arguments)
+    functions: dict[str, Callable[..., Size]] = {"floor": floor_divide, "Max": maximum, "Min": minimum, "clog2": clog2}
+    return functions[atom.function](*arguments)
+
+
+def _scaled(size: Size, coefficient: Number) -> Size:
+    return _normal({monomial: c * coefficient for monomial, c in _terms(size).items()})
+
+
+def _extremum(function: str, sizes: tuple[Size, ...], wins: Callable[[Size, Size], bool | None]) -> Size:
+    flat: list[Size] = []
+    for size in sizes:
+        parts = _arguments_of(function, size)
+        for part in parts:
+            if any(wins(kept, part) for kept in flat):
+                continue
+            flat = [kept for kept in flat if not wins(part, kept)] + [part]
+    if len(flat) == 1:
+        return flat[0]
+    flat.sort(key=str)
+    return _atom(function, tuple(flat), f"{function}({', '.join(str(part) for part in flat)})")
+
+
+def _arguments_of(function: str, size: Size) -> tuple[Size, ...]:
+    if isinstance(size, Expression) and len(size.terms) == 1:
+        ((monomial, coefficient),) = size.terms.items()
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and monomial[0][0].function == function:
+            return monomial[0][0].arguments
+    return (size,)
+
+
+def _atom(function: str, arguments: tuple[Size, ...], key: str) -> Expression:
+    return Expression({((Atom(function, arguments, key), 1),): 1})
+
+
+def factored(size: Size) -> str:
+    """The size as text with what all terms share pulled out: n_h*n_s*(4*n_h + 3) for 4*n_h**2*n_s + 3*n_h*n_s."""
+    if not isinstance(size, Expression) or len(size.terms) < 2:
+        return str(size)
+    shared: dict[Atom, int] | None = None
+    for monomial in size.terms:
+        powers = dict(monomial)
+        shared = powers if shared is None else {a: min(p, powers[a]) for a, p in shared.items() if a in powers}
+    whole = [c for c in size.terms.values() if isinstance(c, int)]
+    common = gcd(*whole) if len(whole) == len(size.terms) else 1
+    monomial = tuple(sorted((shared or {}).items(), key=lambda factor: factor[0].key))
+    if common == 1 and not monomial:
+        return str(size)
+    rest = {_cancelled(m, monomial) or (): Fraction(c, common) for m, c in size.terms.items()}
+    return f"{_term_text(monomial, common)}*({_normal(rest)})"
+
+
+def _terms(size: Size | Fraction) -> dict[Monomial, Number]:
+    return size.terms if isinstance(size, Expression) else {(): size}
+
+
+def _normal(terms: dict[Monomial, Number]) -> Size:
+    kept = {m: (c.numerator if isinstance(c, Fraction) and c.denominator == 1 else c) for m, c in terms.items() if c}
+    if not kept:
+        return 0
+    if len(kept) == 1 and () in kept and isinstance(kept[()], int):
+        return int(kept[()])
+    return Expression(kept)
+
+
+def _joined(left: Monomial, right: Monomial) -> Monomial:
+    if not left:
+        return right
+    if not right:
+        return left
+    powers = dict(left)
+    for atom, power in right:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(sorted(powers.items(), key=lambda factor: factor[0].key))
+
+
+def _cancelled(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+    powers = dict(monomial)
+    for atom, power in divisor:
+        left = powers.get(atom, 0) - power
+        if left < 0:
+            return None
+        powers[atom] = left
+    return tuple((atom, power) for atom, power in powers.items() if power)
+
+
+def _leading(monomial: Monomial) -> tuple[tuple[str, int], ...]:
+    # Lexicographic order of exponent vectors: compatible with multiplication, so long division terminates.
+    return tuple((_reversed_key(atom.key), power) for atom, power in monomial)
+
+
+def _reversed_key(key: str) -> str:
+    return "".join(chr(0x10FFFF - ord(character)) for character in key) + "\U0010ffff"
+
+
+def _lower_bound(size: Size) -> Number | None:
+    total: Number = 0
+    for monomial, coefficient in _terms(size).items():
+        if not monomial:
+            total += coefficient
+        elif coefficient < 0:
+            return None
+        else:
+            bound = coefficient
+            for atom, power in monomial:
+                low = _atom_bound(atom)
+                if low is None or low < 0:
+                    return None
+                bound = bound * low**power
+            total += bound
+    return total
+
+
+def _atom_bound(atom: Atom) -> Number | None:
+    if atom.function == "name":
+        return 1
+    if atom.function == "clog2":
+        return 0
+    bounds = [_lower_bound(argument) for argument in atom.arguments]
+    if atom.function == "floor":
+        numerator, denominator = bounds[0], atom.arguments[1]
+        if numerator is None:
+            return None
+        return numerator // denominator if isinstance(denominator, int) else (0 if numerator >= 0 else None)
+    known = [bound for bound in bounds if bound is not None]
+    if atom.function == "Max":
+        return max(known, default=None)
+    return min(known) if len(known) == len(bounds) else None
+
+
+def _print_order(term: tuple[Monomial, Number]) -> tuple[int, bool, tuple[tuple[str, int], ...]]:
+    monomial, coefficient = term
+    return (-sum(power for _, power in monomial), coefficient < 0, tuple((atom.key, -power) for atom, power in monomial))
+
+
+def _term_text(monomial: Monomial, coefficient: Number) -> str:
+    factors = [atom.key if power == 1 else f"{atom.key}**{power}" for atom, power in monomial]
+    if abs(coefficient) != 1 or not factors:
+        factors.insert(0, str(abs(coefficient)))
+    return ("-" if coefficient < 0 else "") + "*".join(factors)
+
+
+def _joined_text(parts: list[str]) -> str:
+    text = parts[0]
+    for part in parts[1:]:
+        text += f" - {part[1:]}" if part.startswith("-") else f" + {part}"
+    return text
+
+
+def _wrapped(size: Size) -> str:
+    if isinstance(size, Expression) and (len(size.terms) > 1 or "*" in str(size) or str(size).startswith("-")):
+        return f"({size})"
+    return str(size)

@@ -1,0 +1,116 @@
+"""Scaled dot-product attention, and the softmax it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format, accumulator
+from ..ops import Role
+from .layer import FLOAT32, Layer
+
+__all__ = ["Attention", "softmax_rows"]
+
+V = TypeVar("V")
+
+
+def softmax_rows(m: Arithmetic[V], x: V, *, terms: Size, rows: Size, format: Format, sink: bool = False) -> V:
+    """exp(x - max) / sum(exp(x - max)) over `rows` rows of `terms` values, stored in `format`.
+
+    Counting: per row terms - 1 comparisons, terms subtractions and exponentials, terms - 1 additions, 1 reciprocal and
+    terms products. A sink joins maximum and sum without being a term: 1 comparison, subtraction, exponential, addition.
+    """
+    top = m.greatest(x, terms=terms, outputs=rows, role=Role.ACTIVATION)
+    if sink:
+        top = m.compare(top, m.constant(1, format), role=Role.ACTIVATION)
+    shifted = m.subtract(x, m.broadcast(top, rows * terms), role=Role.ACTIVATION)
+    powers = m.lookup(m.requantize(shifted, format), "exp")
+    total = m.requantize(m.sum(powers, terms=terms, outputs=rows, role=Role.ACTIVATION), format)
+    if sink:
+        rest = m.requantize(m.subtract(m.constant(rows, format), top, role=Role.ACTIVATION), format)
+        total = m.requantize(m.add(total, m.lookup(rest, "exp"), role=Role.ACTIVATION), format)
+    inverse = m.broadcast(m.lookup(total, "reciprocal"), rows * terms)
+    return m.requantize(m.multiply(powers, inverse, role=Role.ACTIVATION), format)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention(Layer):
+    """Every query weighs the values by how well their keys match it.
+
+    Equation: Y = softmax(scale * Q K^T + mask) V, per head
+    Shapes: Q is [queries, key_size], K is [keys, key_size], V is [keys, value_size] in each of `heads` heads; K and V
+    have `shared_heads` heads where groups of query heads share them; `batch` sequences; keys include cached ones.
+    Counting: batch*heads*queries*keys*(key_size + value_size) products in the two contractions, both between
+    variables, and their additions; the softmax of every row; `biases` additions per score (a mask, a position bias);
+    with `softcap` one division, one tanh and one product per score. `scaling` says where the scale is applied:
+    "operands" (Q and K by its root), "scores", or "none". Masked, causal and windowed scores are counted: a kernel that
+    computes all of them does no more and no less.
+    Source: Vaswani et al. 2017; grouped queries: Ainslie et al. 2023.
+    """
+
+    kind: ClassVar[str] = "attention"
+    heads: Size
+    queries: Size
+    keys: Size
+    key_size: Size
+    value_size: Size
+    batch: Size = 1
+    shared_heads: Size | None = None
+    scaling: str = "scores"
+    biases: int = 0
+    softcap: bool = False
+    sink: bool = False
+    key: Format = FLOAT32
+    value: Format = FLOAT32
+    activation: Format = FLOAT32
+
+    @property
+    def formats(self) -> dict[str, Format]:
+        return {
+            "input": self.input,
+            "key": self.key,
+            "value": self.value,
+            "activation": self.activation,
+            "accumulator": accumulator(self.key_size, self.input, self.key),
+        }
+
+    def equations(self, m: Arithmetic[V]) -> None:
+        """All heads of all sequences at once."""
+        if self.keys == 0:
+            # Nothing to attend to: every sum is empty and every output zero.
+            return
+        rows = self.batch * self.heads * self.queries
+        scores = self._modified(m, self._scores(m, rows))
+        weights = softmax_rows(
+            m, m.requantize(scores, self.activation), terms=self.keys, rows=rows, format=self.activation, sink=self.sink
+        )
+        shared = self.heads if self.shared_heads is None else self.shared_heads
+        v = m.variable(self.batch * shared * self.keys * self.value_size, self.value)
+        weights = m.requantize(weights, self.input)
+        m.dot(weights, v, terms=self.keys, outputs=rows * self.value_size, role=Role.CONTRACTION)
+
+    def _scores(self, m: Arithmetic[V], rows: Size) -> V:
+        """scale * Q K^T."""
+        shared = self.heads if self.shared_heads is None else self.shared_heads
+        q = m.variable(rows * self.key_size, self.input)
+        k = m.variable(self.batch * shared * self.keys * self.key_size, self.key)
+        if self.scaling == "operands":
+            q = m.requantize(m.multiply(q, m.constant(1, self.input), role=Role.SCALE), self.input)
+            k = m.requantize(m.multiply(k, m.constant(1, self.key), role=Role.SCALE), self.key)
+        scores = m.dot(q, k, terms=self.key_size, outputs=rows * self.keys, role=Role.CONTRACTION)
+        scores = m.requantize(scores, self.input)
+        if self.scaling == "scores":
+            scores = m.requantize(m.multiply(scores, m.constant(1, self.input), role=Role.SCALE), self.input)
+        return scores
+
+    def _modified(self, m: Arithmetic[V], scores: V) -> V:
+        """softcap * tanh(scores / softcap) + biases."""
+        elements = self.batch * self.heads * self.queries * self.keys
+        if self.softcap:
+            scores = m.lookup(m.lookup(scores, "division"), "tanh")
+            scores = m.requantize(m.multiply(scores, m.constant(1, self.input), role=Role.SCALE), self.input)
+        for _ in range(self.biases):
+            scores = m.requantize(m.add(scores, m.variable(elements, self.input), role=Role.ELEMENTWISE), self.input)
+        return scores

@@ -1,0 +1,53 @@
+"""The gated recurrent unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from ..arithmetic import Arithmetic
+from ..ops import Role
+from .recurrent import Recurrent
+
+__all__ = ["GRU"]
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GRU(Recurrent):
+    """The gated recurrent unit: an update gate, a reset gate and a candidate.
+
+    Equation: z, r = sigmoid(W x + U h + b); n = tanh(W_n x + U_n (r*h) + b_n); h' = (1 - z)*n + z*h
+    With linear_before_reset: n = tanh(W_n x + r*(U_n h + b_u) + b_n).
+    Shapes: x is [inputs], h is [hidden]; `steps` steps, `directions` passes, `batch` sequences.
+    Counting: per step and unit 3 dot products of inputs and of hidden terms, 3 Hadamard products, 3 joins, 3 biases,
+    1 - z and the state addition, all outside a dot in the recurrent accumulator. The candidate's second bias cannot be
+    folded with linear_before_reset: one addition more. Activations are counted as evaluations only.
+    Source: Freire et al., arXiv 2206.12191 (reconstructed); Cho et al. 2014.
+    """
+
+    kind: ClassVar[str] = "gru"
+    gates: ClassVar[int] = 3
+    linear_before_reset: bool = False
+    functions: tuple[str, str] = ("sigmoid", "tanh")
+
+    def equations(self, m: Arithmetic[V]) -> None:
+        """One step for one sequence."""
+        gate, candidate = self.functions
+        x, h = self._enter(m)
+        z = self._activated(m, self._net(m, x, h), gate)
+        r = self._activated(m, self._net(m, x, h), gate)
+        if self.linear_before_reset:
+            u = self._recur(m, h)
+            u = m.requantize(self._biased(m, u) if self.bias else u, self.activation)
+            reset = m.multiply(r, u, role=Role.GATE)
+            net = m.add(self._project(m, x), reset, role=Role.JOIN)
+            net = self._biased(m, net) if self.bias else net
+        else:
+            reset = m.requantize(m.multiply(r, h, role=Role.GATE), self.activation)
+            net = self._net(m, x, reset)
+        n = self._activated(m, net, candidate)
+        one = m.constant(self.hidden, self.activation)
+        rest = m.requantize(m.subtract(one, z, role=Role.STATE), self.activation)
+        m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)

@@ -1,0 +1,58 @@
+"""Long short-term memory with forget gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from ..arithmetic import Arithmetic
+from ..ops import Role
+from .recurrent import Recurrent
+
+__all__ = ["LSTM"]
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LSTM(Recurrent):
+    """Long short-term memory: three gates, a candidate and a cell state.
+
+    Equation: i, f, o = sigmoid(W x + U h + b); g = tanh(W_g x + U_g h + b_g); c' = f*c + i*g; h' = o*tanh(c')
+    Shapes: x is [inputs], h and c are [hidden]; `steps` steps, `directions` passes, `batch` sequences.
+    Counting: per step and unit 4 dot products of inputs and of hidden terms, 3 Hadamard products, 4 joins, 4 biases
+    (ONNX's two bias vectors are folded to one) and the cell addition, all outside a dot in the recurrent accumulator.
+    With peepholes 3 products and 3 additions more. `coupled` (input_forget=1) computes f as 1 - i.
+    The cell state is taken as wide as the activation. Activations are counted as evaluations only.
+    Source: Freire et al., arXiv 2206.12191 (reconstructed); Hochreiter and Schmidhuber 1997; Gers et al. 2000.
+    """
+
+    kind: ClassVar[str] = "lstm"
+    gates: ClassVar[int] = 4
+    peepholes: bool = False
+    coupled: bool = False
+    functions: tuple[str, str, str] = ("sigmoid", "tanh", "tanh")
+
+    def equations(self, m: Arithmetic[V]) -> None:
+        """One step for one sequence."""
+        gate, candidate, output = self.functions
+        x, h = self._enter(m)
+        c = m.variable(self.hidden, self.activation)
+
+        def peep(net: V, cell: V) -> V:
+            if not self.peepholes:
+                return net
+            weight = m.constant(self.hidden, self.recurrent)
+            return m.add(net, m.multiply(cell, weight, role=Role.PEEPHOLE), role=Role.PEEPHOLE)
+
+        i = self._activated(m, peep(self._net(m, x, h), c), gate)
+        if self.coupled:
+            one = m.constant(self.hidden, self.activation)
+            f = m.requantize(m.subtract(one, i, role=Role.STATE), self.activation)
+        else:
+            f = self._activated(m, peep(self._net(m, x, h), c), gate)
+        g = self._activated(m, self._net(m, x, h), candidate)
+        kept, new = m.multiply(f, c, role=Role.GATE), m.multiply(i, g, role=Role.GATE)
+        c = m.requantize(m.add(kept, new, role=Role.STATE), self.activation)
+        o = self._activated(m, peep(self._net(m, x, h), c), gate)
+        m.multiply(o, self._activated(m, c, output), role=Role.GATE)

@@ -1,0 +1,87 @@
+"""What the gated and plain recurrent cells share: their fields, the net input of a gate, and how often a step runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format, accumulator
+from ..ops import Role
+from .fused_activation import activated
+from .layer import FLOAT32, Layer
+
+__all__ = ["Recurrent"]
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrent(Layer):
+    """A cell applied step by step. `recurrent` is the format of U, `activation` that of gates and hidden state.
+
+    clip: the input of every activation function is limited to +-clip: two comparisons each.
+    constant: the weights are known before the run. requantized: the format h is brought to before the product U h,
+    where that is not `activation` (a dynamically quantized layer computes its gates in float).
+    """
+
+    gates: ClassVar[int] = 1
+    letters: ClassVar[Mapping[str, str]] = {"inputs": "n_i", "hidden": "n_h", "steps": "n_s", "batch": "B"}
+    inputs: Size
+    hidden: Size
+    steps: Size = 1
+    batch: Size = 1
+    directions: int = 1
+    bias: bool = True
+    clip: bool = False
+    constant: bool = True
+    recurrent: Format = FLOAT32
+    activation: Format = FLOAT32
+    requantized: Format | None = None
+
+    @property
+    def executions(self) -> Size:
+        return self.steps * self.batch * self.directions
+
+    @property
+    def formats(self) -> dict[str, Format]:
+        return {
+            "weight": self.weight,
+            "input": self.input,
+            "recurrent": self.recurrent,
+            "activation": self.activation,
+            "accumulator": accumulator(self.hidden, self.recurrent, self.activation),
+        }
+
+    def _enter(self, m: Arithmetic[V]) -> tuple[V, V]:
+        m.accumulator(self.hidden, self.recurrent, self.activation)
+        return m.variable(self.inputs, self.input), m.variable(self.hidden, self.activation)
+
+    def _net(self, m: Arithmetic[V], x: V, h: V, *, bias: bool | None = None) -> V:
+        """W x + U h + b for one gate."""
+        joined = m.add(self._project(m, x), self._recur(m, h), role=Role.JOIN)
+        return self._biased(m, joined) if (self.bias if bias is None else bias) else joined
+
+    def _project(self, m: Arithmetic[V], x: V) -> V:
+        weight = self._weights(m, self.hidden * self.inputs, self.weight)
+        return m.dot(x, weight, terms=self.inputs, outputs=self.hidden, role=Role.INPUT)
+
+    def _recur(self, m: Arithmetic[V], h: V) -> V:
+        weight = self._weights(m, self.hidden * self.hidden, self.recurrent)
+        if self.requantized is not None:
+            h = m.requantize(h, self.requantized)
+        return m.dot(h, weight, terms=self.hidden, outputs=self.hidden, role=Role.RECURRENT)
+
+    def _weights(self, m: Arithmetic[V], elements: Size, format: Format) -> V:
+        return m.constant(elements, format) if self.constant else m.variable(elements, format)
+
+    def _biased(self, m: Arithmetic[V], net: V) -> V:
+        return m.add(net, m.constant(self.hidden, self.weight), role=Role.BIAS)
+
+    def _activated(self, m: Arithmetic[V], net: V, function: str) -> V:
+        if self.clip:
+            bound = m.constant(self.hidden, self.activation)
+            net = m.compare(m.compare(net, bound, role=Role.ACTIVATION), bound, role=Role.ACTIVATION)
+        return activated(m, net, function, self.hidden, self.activation)

@@ -1,0 +1,26 @@
+"""What a metric is: a name, a meaning and a weight per operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..ops import Weight
+
+__all__ = ["Metric"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """`sum(count * weight(op))` over an inventory.
+
+    weight: the price of one operation; None where it has none, which makes the metric null.
+    computed: it prices operations, not storage. largest: a network's total is the largest of its rows, not their sum.
+    """
+
+    key: str
+    heading: str
+    meaning: str
+    unit: str
+    weight: Weight
+    largest: bool = False
+    computed: bool = True

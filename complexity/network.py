@@ -1,0 +1,128 @@
+"""A network: its rows in file order, each with the work of one node, and what is known of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from .accounting import Countable, count
+from .expressions import Size
+from .formats import Format
+from .ops import Inventory, Kind, Op, Role
+from .shapes import Shape
+
+__all__ = ["Network", "Row", "Status", "Stored", "merge"]
+
+SHOWN_PATHS = 3
+
+
+class Status(Enum):
+    """counted: the work is known. free: none by definition. uncounted: not known, for a reason."""
+
+    COUNTED = "counted"
+    FREE = "free"
+    UNCOUNTED = "uncounted"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A trained tensor a row is the user of: identity, how many numbers, in which format."""
+
+    identity: str
+    elements: Size
+    format: Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One stored node with one signature of argument shapes and formats.
+
+    repeat: executions. paths: the first three places it runs at. place: where it is stored (for merging equal rows).
+    work: equations of one execution. written: numbers it writes per execution, as an inventory; None if unknown.
+    live: bits alive while it runs; None if unknown. trained: the parameters it uses.
+    alternative: it is in a branch that is not charged. branches: the inventories of which the dearer one counts,
+    where free sizes forbid to say which.
+    """
+
+    name: str
+    op: str
+    domain: str
+    status: Status
+    place: str = ""
+    path: str = ""
+    paths: tuple[str, ...] = ()
+    kind: str = ""
+    reason: str | None = None
+    repeat: Size = 1
+    inputs: tuple[Shape | None, ...] = ()
+    outputs: tuple[Shape | None, ...] = ()
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    formats_from: str = ""
+    work: Countable | None = None
+    written: Inventory | None = field(default_factory=Inventory)
+    live: Size | None = 0
+    trained: tuple[Stored, ...] = ()
+    alternative: bool = False
+    branches: tuple[tuple[Row, ...], ...] = ()
+
+    def operations(self, convention: str, accumulator: int | None = None) -> Inventory:
+        """What the node computes in all its executions."""
+        return Inventory() if self.work is None else count(self.work, convention, accumulator) * self.repeat
+
+    def storage(self) -> Inventory:
+        """What it keeps: its parameters once, what it writes every time, what is alive beside it."""
+        counts: dict[Op, Size] = {}
+        for stored in self.trained:
+            op = Op(Kind.STORE, Role.PARAMETER, stored.format, stored.format, stored.format)
+            counts[op] = counts.get(op, 0) + stored.elements
+        return Inventory(counts) + (self.written or Inventory()) * self.repeat
+
+    def within(self, prefix: str, repeat: Size) -> Row:
+        """The row as part of a body that runs `repeat` times at `prefix`."""
+        paths = tuple(f"{prefix}/{path}" for path in self.paths)
+        return replace(self, path=f"{prefix}/{self.path}", paths=paths, repeat=self.repeat * repeat)
+
+    def unexecuted(self) -> Row:
+        """The row as part of a branch that is not charged."""
+        branches = tuple(tuple(row.unexecuted() for row in branch) for branch in self.branches)
+        return replace(self, repeat=0, alternative=True, branches=branches)
+
+
+def merge(rows: Iterable[Row]) -> list[Row]:
+    """Rows of one stored node with one signature made one row: repeats are added, the first paths kept."""
+    merged: dict[object, Row] = {}
+    for row in rows:
+        key = (row.place, row.inputs, row.outputs, row.alternative, row.status, row.reason, *row.formats.values())
+        if (first := merged.get(key)) is None:
+            merged[key] = row
+            continue
+        merged[key] = replace(
+            first,
+            repeat=first.repeat + row.repeat,
+            paths=(*first.paths, *row.paths)[:SHOWN_PATHS],
+            trained=(*first.trained, *row.trained),
+        )
+    return list(merged.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Rows in file order and what is known of the whole.
+
+    nodes: the stored nodes of all reachable graphs. dims: bound sizes. free: sizes still free.
+    accumulator: declared width of every accumulator, if one was declared.
+    """
+
+    path: str
+    rows: tuple[Row, ...]
+    ir_version: int = 0
+    opsets: Mapping[str, int] = field(default_factory=dict)
+    dims: Mapping[str, int] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    quantization: str = "model"
+    accumulator: int | None = None
+    warnings: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    digest: Callable[[], str] | None = None

@@ -1,0 +1,368 @@
+"""Arithmetic on single elements: sums, products, powers, special functions, limits, and running sums along an axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+
+from ..accounting import Signal
+from ..arithmetic import Arithmetic
+from ..expressions import Size, maximum, product
+from ..formats import Accumulation, Format, widest
+from ..ops import Role
+from ..shapes import Element, Shape, Tensor
+from . import evaluation
+from .moved import MOVEMENT, joined, movement
+from .pointwise import common_shape, pointwise
+from .rule import Call, Operator, Result, Rule, Steps, operand
+
+__all__ = ["OPERATORS", "raised"]
+
+EACH = Role.ELEMENTWISE
+M = Arithmetic[Signal]
+
+
+def joined_bias(call: Call, *, left_only: bool) -> tuple[Tensor, Accumulation, Tensor] | None:
+    """The tensor still in its accumulator, that accumulator, and the constant vector a node adds to it.
+
+    A vector has an axis and more than one element, or one element where the tensor has one channel. It may not enlarge
+    the tensor, and no other node may read what the accumulator held before.
+    """
+    for index in (0,) if left_only else (0, 1):
+        tensor, vector = call.input(index), call.input(1 - index)
+        alone = index < len(call.alone) and call.alone[index]
+        if not alone or tensor.accumulator is None or not vector.constant or tensor.constant or not vector.shape:
+            continue
+        if tensor.shape is None or tensor.shape != common_shape(call, 0, 1):
+            continue
+        if product(vector.shape) != 1 or 1 in (tensor.shape[-1], *tensor.shape[1:2]):
+            return tensor, tensor.accumulator, vector
+    return None
+
+
+def addition(call: Call) -> Result:
+    """y = a + b: one addition per element; in the accumulator of a linear operator where b is its bias."""
+    return sum_or_difference(call, M.add, evaluation.add, "add")
+
+
+def subtraction(call: Call) -> Result:
+    """y = a - b: one subtraction per element; in the accumulator of a linear operator where b is its bias."""
+    return sum_or_difference(call, M.subtract, evaluation.subtract, "sub")
+
+
+def sum_or_difference(call: Call, verb: Callable[..., Signal], function: evaluation.Function, kind: str) -> Result:
+    """One addition or subtraction per output element."""
+    a, b = call.input(0), call.input(1)
+    dtype, commutes = a.dtype or b.dtype, kind == "add"
+    common_shape(call, 0, 1)
+    value = evaluation.folded(function, dtype, a, b)
+    bias = joined_bias(call, left_only=not commutes)
+    if bias is not None:
+        tensor, accumulation, vector = bias
+
+        def text(m: M) -> None:
+            elements = product(tensor.shape or ())
+            verb(m, m.partial(elements, accumulation), m.constant(elements, vector.number), role=Role.BIAS)
+
+        return Result(
+            outputs=(Tensor(dtype=dtype, shape=tensor.shape).with_value(value),), work=Steps(text=text), kind=kind
+        )
+    operands = constant_last(a, b) if commutes else [a, b]
+    return pointwise(
+        call, lambda m, x, y: verb(m, x, y, role=EACH), 0, 1, kind=kind, dtype=dtype, value=value, operands=operands
+    )
+
+
+def constant_last(*tensors: Tensor) -> list[Tensor]:
+    """Operands of a commutative operation, the constant one behind."""
+    return sorted(tensors, key=lambda tensor: tensor.constant)
+
+
+def multiplication(call: Call) -> Result:
+    """y = a * b: one product per element."""
+    a, b = call.input(0), call.input(1)
+    common_shape(call, 0, 1)
+    value = evaluation.folded(evaluation.multiply, a.dtype or b.dtype, a, b)
+    return pointwise(
+        call,
+        lambda m, x, y: m.multiply(x, y, role=EACH),
+        *(0, 1),
+        kind="elementwise",
+        value=value,
+        operands=constant_last(a, b),
+    )
+
+
+def division(call: Call) -> Result:
+    """y = a / b: one division per element, truncated toward zero between integers."""
+    dtype = call.input(0).dtype or call.input(1).dtype
+    common_shape(call, 0, 1)
+
+    def quotient(a: Element, b: Element) -> Element:
+        return evaluation.divide(a, b, integers=evaluation.integral(dtype)) if dtype else None
+
+    value = evaluation.folded(quotient, dtype, call.input(0), call.input(1))
+    return pointwise(call, lambda m, x, y: m.lookup(x, "division", role=EACH), 0, 1, kind="elementwise", value=value)
+
+
+def remainder(call: Call) -> Result:
+    """y = a mod b: one "modulo" per element; the sign is b's, with fmod=1 a's."""
+    dtype, truncated = call.input(0).dtype or call.input(1).dtype, call.integer("fmod", 0) == 1
+    common_shape(call, 0, 1)
+
+    def rest(a: Element, b: Element) -> Element:
+        return evaluation.modulo(a, b, truncated=truncated)
+
+    value = evaluation.folded(rest, dtype, call.input(0), call.input(1))
+    return pointwise(call, lambda m, x, y: m.lookup(x, "modulo", role=EACH), 0, 1, kind="elementwise", value=value)
+
+
+def raised(m: M, x: Signal, exponent: float | None, number: Format, role: Role) -> Signal:
+    """x to a power: products for 2, 3 and 4, root and reciprocal for halves and -1, else one evaluation of "pow"."""
+    if exponent == 1:
+        return x
+    if exponent in (2, 4):
+        square = m.multiply(x, x, role=role)
+        half = m.requantize(square, number)
+        return square if exponent == 2 else m.multiply(half, half, role=role)
+    if exponent == 3:
+        return m.multiply(m.requantize(m.multiply(x, x, role=role), number), x, role=role)
+    if exponent == -1:
+        return m.lookup(x, "reciprocal", result=number, role=role)
+    if exponent in (0.5, -0.5):
+        root = m.lookup(x, "sqrt", result=number, role=role)
+        return root if exponent == 0.5 else m.lookup(root, "reciprocal", result=number, role=role)
+    return m.lookup(x, "pow", result=number, role=role)
+
+
+def power(call: Call) -> Result:
+    """y = a ** b of a's type: products where b is one known small number, else one "pow" per element."""
+    base, exponents = call.input(0), call.input(1)
+    common_shape(call, 0, 1)
+
+    def typed(a: Element, b: Element) -> Element:
+        result = evaluation.power(a, b)
+        return int(result) if evaluation.integral(base.dtype) and isinstance(result, float) else result
+
+    known = exponents.value or (None,)
+    first = known[0]
+    same = first if isinstance(first, int | float) and all(element == first for element in known) else None
+    result = pointwise(
+        call,
+        lambda m, x, y: raised(m, x, same, base.number, EACH),
+        *(0, 1),
+        kind="elementwise",
+        dtype=base.dtype,
+        value=evaluation.folded(typed, base.dtype, base, exponents),
+    )
+    return replace(result, work=None, free="the first power is the number itself") if same == 1 else result
+
+
+def special(function: str, value: evaluation.Function | None = None) -> Rule:
+    """y = f(x): one evaluation of a special function per element."""
+
+    def rule(call: Call) -> Result:
+        x = call.input(0)
+        known = evaluation.folded(value, x.dtype, x) if value else None
+        return pointwise(call, lambda m, s: m.lookup(s, function, role=EACH), 0, kind="elementwise", value=known)
+
+    return rule
+
+
+def compared(value: evaluation.Function) -> Rule:
+    """|x| and sign x: one comparison with zero per element."""
+
+    def rule(call: Call) -> Result:
+        known = evaluation.folded(value, call.input(0).dtype, call.input(0))
+        return pointwise(call, lambda m, x: m.compare(x, x, role=EACH), 0, kind="elementwise", value=known)
+
+    return rule
+
+
+def negation(call: Call) -> Result:
+    """y = 0 - x: one subtraction per element."""
+    number = call.input(0).number
+    value = evaluation.folded(evaluation.negate, call.input(0).dtype, call.input(0))
+
+    def equation(m: M, x: Signal) -> None:
+        m.subtract(m.constant(x.elements, number), x, role=EACH)
+
+    return pointwise(call, equation, 0, kind="elementwise", value=value)
+
+
+def many(call: Call, function: evaluation.Function, equation: Callable[[M, Signal, int], object]) -> Result:
+    """One operand or more joined elementwise: the equation sees all of them in the widest of their formats."""
+    indices = range(len(call.inputs)) or range(1)
+    tensors = [call.input(index) for index in indices]
+    common_shape(call, *indices)
+    number, dtype = tensors[0].number, next((tensor.dtype for tensor in tensors if tensor.dtype), None)
+    for tensor in tensors:
+        number = widest(number, tensor.number)
+
+    def equations(m: M, *signals: Signal) -> None:
+        equation(m, m.variable(signals[0].elements * len(tensors), number), len(tensors))
+
+    value = evaluation.folded(function, dtype, *tensors)
+    result = pointwise(call, equations, *indices, kind="elementwise", value=value)
+    alone = len(tensors) == 1
+    return replace(result, work=None, free="one operand: the number itself") if alone else result
+
+
+def total(*elements: Element) -> Element:
+    """The sum of elements."""
+    return reduce(evaluation.add, elements)
+
+
+def many_sum(call: Call) -> Result:
+    """y = a + b + ...: n - 1 additions per element."""
+    return many(call, total, lambda m, x, n: summed(m, x, n))
+
+
+def summed(m: M, x: Signal, terms: int) -> Signal:
+    """The sum of operands that stand behind each other."""
+    return m.sum(x, terms=terms, outputs=x.elements // terms, role=EACH)
+
+
+def many_mean(call: Call) -> Result:
+    """y = (a + b + ...) / n: n - 1 additions and one product by the constant 1/n per element."""
+
+    def mean(*elements: Element) -> Element:
+        return evaluation.divide(total(*elements), len(elements), integers=False)
+
+    def equation(m: M, x: Signal, terms: int) -> None:
+        added = summed(m, x, terms)
+        m.multiply(added, m.constant(added.elements, x.format), role=EACH)
+
+    return many(call, mean, equation)
+
+
+def extreme(function: evaluation.Function) -> Rule:
+    """The greatest or smallest of n operands: n - 1 comparisons per element."""
+
+    def equation(m: M, x: Signal, terms: int) -> None:
+        m.greatest(x, terms=terms, outputs=x.elements // terms, role=EACH)
+
+    return lambda call: many(call, lambda *elements: reduce(function, elements), equation)
+
+
+def clip(call: Call) -> Result:
+    """y = min(max(x, low), high): one comparison per element and bound present (attributes before version 11)."""
+    low, high = (bound(call, name, index) for index, name in ((1, "min"), (2, "max")))
+    x = call.input(0)
+    shape, operands = x.shape, [x]
+    value: Tensor | None = x
+    for limit, function in ((low, evaluation.larger), (high, evaluation.smaller)):
+        if limit is None:
+            continue
+        if limit.shape and product(limit.shape) != 1:
+            call.refuse("E-CLIP-BOUND", f"a bound has shape {list(limit.shape)}, expected a scalar")
+        operands.append(limit)
+        if value is not None:
+            scalar = replace(limit, shape=())
+            found = evaluation.folded(function, x.dtype, value, scalar)
+            value = None if found is None else Tensor(dtype=x.dtype, shape=shape, value=found)
+
+    def equation(m: M, x: Signal) -> None:
+        for limit in operands[1:]:
+            x = m.compare(x, operand(m, limit, x.elements), role=Role.ACTIVATION)
+
+    result = pointwise(call, equation, 0, kind="activation", value=None if value is None else value.value)
+    return result if len(operands) > 1 else replace(result, work=None, free="no bound: the number itself")
+
+
+def bound(call: Call, name: str, index: int) -> Tensor | None:
+    """A bound of Clip, from an attribute or an input."""
+    if name in call.attributes:
+        return Tensor(dtype=call.input(0).dtype, shape=(), value=(call.number(name),), constant=True)
+    return call.given(index)
+
+
+def where(call: Call) -> Result:
+    """y = a where the condition holds, else b: a selection."""
+    condition, a, b = call.input(0), call.input(1), call.input(2)
+    shape = common_shape(call, 0, 1, 2)
+    chosen = joined((a, b), shape, evaluation.partially(evaluation.choose, condition, a, b))
+    if not condition.constant:
+        chosen = replace(chosen, constant=False, stored=frozenset())
+    return movement(replace(chosen, dtype=a.dtype or b.dtype))
+
+
+def running(function: evaluation.Function, start: int, equation: Callable[[M, Signal, Shape, Size], object]) -> Rule:
+    """Elements accumulated along an axis; with `exclusive` the last of them is not needed."""
+
+    def rule(call: Call) -> Result:
+        x, shape = call.input(0), call.shape(0)
+        axes = call.values(1)
+        call.input(1)
+        if axes is None or len(axes) != 1 or not isinstance(axes[0], int):
+            call.unknown("the axis (input 1) is not known before the run", Tensor(dtype=x.dtype, shape=shape))
+        axis, exclusive = call.axis(axes[0], len(shape)), call.integer("exclusive", 0) == 1
+        first: Element = float(start) if evaluation.floating(x.dtype) else start
+        reverse = call.integer("reverse", 0) == 1
+        terms = maximum(shape[axis] - 1, 1) if exclusive else shape[axis]
+        value = evaluation.running_values(x, shape, axis, function, first, exclusive=exclusive, reverse=reverse)
+
+        def text(m: M) -> None:
+            equation(m, operand(m, x, product(shape)), shape[:axis] + shape[axis + 1 :], terms)
+
+        output = Tensor(dtype=x.dtype, shape=shape).with_value(value)
+        return Result(outputs=(output,), work=Steps(text=text), kind="reduction")
+
+    return rule
+
+
+def running_sum(m: M, x: Signal, lines: Shape, terms: Size) -> None:
+    """n - 1 additions per line."""
+    m.sum(x, terms=terms, outputs=product(lines), role=Role.REDUCTION)
+
+
+def running_product(m: M, x: Signal, lines: Shape, terms: Size) -> None:
+    """n - 1 products per line."""
+    joins = m.broadcast(x, product(lines) * maximum(terms - 1, 0))
+    m.multiply(joins, joins, role=Role.REDUCTION)
+
+
+OPERATORS = (
+    Operator(name="Add", rule=addition, inputs=(2, 2)),
+    Operator(name="Sub", rule=subtraction, inputs=(2, 2)),
+    Operator(name="Mul", rule=multiplication, inputs=(2, 2)),
+    Operator(name="Div", rule=division, inputs=(2, 2)),
+    Operator(name="Mod", rule=remainder, inputs=(2, 2), attributes="fmod"),
+    Operator(name="Pow", rule=power, inputs=(2, 2)),
+    Operator(name="Neg", rule=negation),
+    Operator(name="Abs", rule=compared(evaluation.absolute)),
+    Operator(name="Sign", rule=compared(evaluation.sign)),
+    Operator(name="Reciprocal", rule=special("reciprocal", lambda x: evaluation.divide(1.0, x, integers=False))),
+    Operator(name="Sqrt", rule=special("sqrt", evaluation.number_function(math.sqrt))),
+    Operator(name="Exp", rule=special("exp", evaluation.number_function(math.exp))),
+    Operator(name="Log", rule=special("log", evaluation.number_function(math.log))),
+    Operator(name="Floor", rule=special("round", evaluation.floor)),
+    Operator(name="Ceil", rule=special("round", lambda x: evaluation.negate(evaluation.floor(evaluation.negate(x))))),
+    Operator(name="Round", rule=special("round", evaluation.rounded)),
+    *(
+        Operator(name=name, rule=special(name.lower()))
+        for name in ("Erf", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh")
+    ),
+    Operator(name="Max", rule=extreme(evaluation.larger), inputs=(1, None)),
+    Operator(name="Min", rule=extreme(evaluation.smaller), inputs=(1, None)),
+    Operator(name="Sum", rule=many_sum, inputs=(1, None)),
+    Operator(name="Mean", rule=many_mean, inputs=(1, None)),
+    Operator(name="Clip", rule=clip, inputs=(1, 3), attributes="max min", settings=(1, 2)),
+    Operator(name="Where", rule=where, inputs=(3, 3), free=MOVEMENT),
+    Operator(
+        name="CumSum",
+        rule=running(evaluation.add, 0, running_sum),
+        inputs=(2, 2),
+        attributes="exclusive reverse",
+        settings=(1,),
+    ),
+    Operator(
+        name="CumProd",
+        rule=running(evaluation.multiply, 1, running_product),
+        inputs=(2, 2),
+        attributes="exclusive reverse",
+        settings=(1,),
+    ),
+)

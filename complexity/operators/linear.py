@@ -1,0 +1,196 @@
+"""Matrix products: MatMul, Gemm and the fused forms of both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..accounting import Signal
+from ..arithmetic import Arithmetic
+from ..expressions import Size, product
+from ..formats import Accumulation
+from ..layers.contraction import Contraction
+from ..layers.fused_activation import ACTIVATIONS, activated
+from ..ops import Role
+from ..shapes import Shape, ShapeConflict, Tensor, broadcast
+from .element_types import element_type
+from .rule import Call, Operator, Result, Steps
+
+__all__ = [
+    "OPERATORS",
+    "check_bias",
+    "contraction_result",
+    "fused_function",
+    "gemm_shape",
+    "matrix_product",
+    "with_epilogue",
+]
+
+MICROSOFT = "com.microsoft"
+
+
+def matrix_product(call: Call, left: Shape, right: Shape) -> tuple[Shape, Size, Size]:
+    """Shape, number of results and terms of numpy's matmul: 1-D operands and batches broadcast on both sides."""
+    if not left or not right:
+        call.refuse("E-MATMUL-RANK", "a matrix product needs operands of rank 1 or more, found a scalar")
+    rows, columns = left[-2:-1], right[-1:] if len(right) > 1 else ()
+    terms, other = left[-1], right[-2] if len(right) > 1 else right[0]
+    if isinstance(terms, int) and isinstance(other, int) and terms != other:
+        call.refuse("E-MATMUL-INNER", f"inner sizes {terms} and {other} differ")
+    try:
+        batch = broadcast(left[:-2], right[:-2])
+    except ShapeConflict as conflict:
+        call.refuse("E-MATMUL-BATCH", f"batch {conflict}")
+    shape = (*batch, *rows, *columns)
+    return shape, product(shape), terms if isinstance(terms, int) else other
+
+
+def contraction_result(
+    left: Tensor, right: Tensor, shape: Shape, outputs: Size, terms: Size, dtype: str | None = None
+) -> Result:
+    """The result of dot products between two tensors, the constant one of them playing the weight."""
+    x, weight = (right, left) if left.constant and not right.constant else (left, right)
+    work = Contraction(
+        terms=terms,
+        outputs=outputs,
+        input=x.number,
+        weight=weight.number,
+        constant=weight.constant,
+        role=Role.INPUT if weight.constant else Role.CONTRACTION,
+    )
+    sum = Accumulation(terms, x.number, weight.number)
+    tensor = Tensor(dtype=dtype or left.dtype, shape=shape, accumulator=sum)
+    return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats)
+
+
+def check_bias(call: Call, bias: Tensor | None, shape: Shape) -> None:
+    """Refuse a bias that does not broadcast to the result in one direction."""
+    if bias is None or bias.shape is None:
+        return
+    target = (*(1,) * max(0, len(bias.shape) - len(shape)), *shape)[-len(bias.shape) :] if bias.shape else ()
+    pairs = zip(bias.shape, target, strict=True)
+    if len(bias.shape) > len(shape) or any(
+        isinstance(size, int) and isinstance(wanted, int) and size not in (1, wanted) for size, wanted in pairs
+    ):
+        found, expected = ("[" + ",".join(map(str, sizes)) + "]" for sizes in (bias.shape, shape))
+        call.refuse("E-GEMM-BIAS", f"a bias of shape {found} does not broadcast to {expected}")
+
+
+def with_epilogue(
+    plain: Result,
+    *,
+    alpha: float = 1,
+    bias: Tensor | None = None,
+    beta: float = 1,
+    function: str = "",
+) -> Result:
+    """A matrix product followed by function(alpha y + beta bias), where each part may be missing."""
+    if alpha == 1 and bias is None and not function:
+        return plain
+    output, work = plain.outputs[0], plain.work
+    assert work is not None and output.shape is not None and output.accumulator is not None
+    outputs, sum, stored = product(output.shape), output.accumulator, Tensor(dtype=output.dtype).number
+
+    def text(m: Arithmetic[Signal]) -> None:
+        work.equations(m)
+        y = m.partial(outputs, sum)
+        if alpha != 1:
+            y = m.multiply(y, m.constant(outputs, sum.right), role=Role.SCALE)
+        if bias is not None and beta != 0:
+            c = m.constant(outputs, sum.right)
+            y = m.add(y, m.multiply(c, c, role=Role.SCALE) if beta != 1 else c, role=Role.BIAS)
+        if function:
+            activated(m, y, function, outputs, stored)
+
+    return replace(plain, outputs=(replace(output, accumulator=None),), work=Steps(text=text))
+
+
+def fused_function(call: Call, default: str = "") -> str:
+    """The activation a fused operator names, in lower case, "" for none; uncounted where it is not elementwise."""
+    name = call.text("activation", default).lower()
+    if name in ("", "none"):
+        return ""
+    if name not in ACTIVATIONS:
+        call.unknown(f"no rule for the fused activation '{name}'")
+    return name
+
+
+def matmul(call: Call) -> Result:
+    """Y = A B."""
+    left, right = call.input(0), call.input(1)
+    shape, outputs, terms = matrix_product(call, call.shape(0), call.shape(1))
+    return contraction_result(left, right, shape, outputs, terms)
+
+
+def gemm_shape(call: Call, left: int, right: int) -> tuple[Shape, Size, Size]:
+    """Shape, number of results and terms of A' B' after the transpositions transA and transB."""
+    a, b = call.shape(left, 2), call.shape(right, 2)
+    a = a[::-1] if call.integer("transA", 0) else a
+    b = b[::-1] if call.integer("transB", 0) else b
+    return matrix_product(call, a, b)
+
+
+def gemm(call: Call) -> Result:
+    """Y = alpha A' B' + beta C, in com.microsoft with an activation behind it.
+
+    Counting: the dot products; alpha and beta are one product per output value each unless they are 1, C one addition
+    per output value. The scales of GemmFloat8 belong to its number formats and are not charged.
+    """
+    shape, outputs, terms = gemm_shape(call, 0, 1)
+    left, right, bias = call.input(0), call.input(1), call.given(2)
+    check_bias(call, bias, shape)
+    plain = contraction_result(left, right, shape, outputs, terms, element_type(call, "dtype"))
+    alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
+    return with_epilogue(plain, alpha=alpha, bias=bias, beta=beta, function=fused_function(call))
+
+
+def _rearranged(call: Call, index: int, side: str) -> Shape:
+    shape = call.shape(index)
+    if len(shape) > 2 and call.integer(f"transBatch{side}", 0):
+        shape = (*shape[1:-1], shape[0], shape[-1])
+    if len(shape) > 1 and call.integer(f"trans{side}", 0):
+        shape = (*shape[:-2], shape[-1], shape[-2])
+    return shape
+
+
+def fused_matmul(call: Call) -> Result:
+    """Y = alpha A' B': the last two axes swapped by trans, the first moved behind the batch axes by transBatch."""
+    left, right = call.input(0), call.input(1)
+    shape, outputs, terms = matrix_product(call, _rearranged(call, 0, "A"), _rearranged(call, 1, "B"))
+    plain = contraction_result(left, right, shape, outputs, terms)
+    return with_epilogue(plain, alpha=call.number("alpha", 1.0), function=fused_function(call))
+
+
+def gemm_fast_gelu(call: Call) -> Result:
+    """Y = fastgelu(X W + bias)."""
+    left, right, bias = call.input(0), call.input(1), call.given(2)
+    shape, outputs, terms = matrix_product(call, call.shape(0), call.shape(1))
+    check_bias(call, bias, shape)
+    return with_epilogue(contraction_result(left, right, shape, outputs, terms), bias=bias, function="fastgelu")
+
+
+GEMM = "alpha beta transA transB"
+FUSED_GEMM = f"{GEMM} activation activation_alpha activation_beta activation_gamma"
+FUSED_MATMUL = "alpha transA transB transBatchA transBatchB"
+FUSED_ACTIVATION = f"{FUSED_MATMUL} activation activation_alpha activation_axis activation_beta activation_gamma"
+
+OPERATORS = (
+    Operator(name="MatMul", rule=matmul, inputs=(2, 2)),
+    Operator(name="Gemm", rule=gemm, inputs=(2, 3), attributes=GEMM),
+    Operator(name="FusedGemm", rule=gemm, inputs=(2, 3), attributes=FUSED_GEMM, domain=MICROSOFT),
+    Operator(
+        name="GemmFloat8",
+        rule=gemm,
+        inputs=(2, 6),
+        attributes=f"{GEMM} activation dtype",
+        settings=(3, 4, 5),
+        domain=MICROSOFT,
+    ),
+    Operator(name="FusedMatMul", rule=fused_matmul, inputs=(2, 2), attributes=FUSED_MATMUL, domain=MICROSOFT),
+    Operator(
+        name="FusedMatMulActivation", rule=fused_matmul, inputs=(2, 2), attributes=FUSED_ACTIVATION, domain=MICROSOFT
+    ),
+    Operator(
+        name="TransposeMatMul", rule=fused_matmul, inputs=(2, 2), attributes="alpha transA transB", domain=MICROSOFT
+    ),
+    Operator(name="GemmFastGelu", rule=gemm_fast_gelu, inputs=(2, 3), domain=MICROSOFT),
+)

@@ -1,0 +1,158 @@
+"""What pure data movement has in common: what a moved tensor keeps, which known elements land where, and sizes that
+arrive as data.
+
+A movement of known elements is written as one list of source offsets per output axis: the source of an output element
+is the sum of its axes' offsets, None where it has no source. A transposition, a slice, a repetition and a gather differ
+in these lists only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from ..expressions import Size, is_expression, product
+from ..formats import Format, widest
+from ..shapes import FOLDED, Element, Shape, Tensor, strides_of
+from .rule import Call, Result
+
+__all__ = [
+    "MOVEMENT",
+    "axes_of",
+    "joined",
+    "listed",
+    "movement",
+    "partly",
+    "picked",
+    "plain",
+    "regrouped",
+    "sizes_from_data",
+    "undecided",
+    "whole",
+]
+
+MOVEMENT = "data movement"
+Offsets = Sequence[Sequence[int | None]]
+
+
+def listed(shape: Sequence[object]) -> str:
+    """A shape as messages print it."""
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def whole(shape: Shape | None) -> list[int] | None:
+    """The shape as ints, None while a size is free, or if there are too many elements to fold."""
+    if shape is None:
+        return None
+    sizes = [size for size in shape if isinstance(size, int)]
+    return sizes if len(sizes) == len(shape) and prod(sizes) <= FOLDED else None
+
+
+def movement(*outputs: Tensor) -> Result:
+    """Outputs that cost nothing."""
+    return Result(outputs=outputs, free=MOVEMENT)
+
+
+def regrouped(tensor: Tensor, shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
+    """All the numbers of a tensor in another arrangement: format, identity and open accumulator stay."""
+    return replace(tensor, shape=shape, value=None).with_value(value)
+
+
+def partly(call: Call, tensor: Tensor, shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
+    """Numbers of a tensor, chosen by the other inputs: the same at every run only if those are."""
+    constant = tensor.constant and all(_settled(other) for other in call.inputs if other is not None)
+    return replace(
+        tensor,
+        shape=shape,
+        value=None,
+        constant=constant,
+        stored=tensor.stored if constant else frozenset(),
+        accumulator=None,
+    ).with_value(value)
+
+
+def _settled(tensor: Tensor) -> bool:
+    return tensor.constant or (tensor.value is not None and None not in tensor.value)
+
+
+def joined(tensors: Sequence[Tensor], shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
+    """Numbers of several tensors in one: of the first's element type, in a format that holds them all."""
+    first, held = tensors[0], _common_format(tensors)
+    return Tensor(
+        dtype=first.dtype,
+        shape=shape,
+        constant=all(tensor.constant for tensor in tensors),
+        format=held,
+        stored=frozenset().union(*(tensor.stored for tensor in tensors)),
+    ).with_value(value)
+
+
+def _common_format(tensors: Sequence[Tensor]) -> Format | None:
+    if all(tensor.format is None for tensor in tensors):
+        return None
+    held = tensors[0].number
+    for tensor in tensors[1:]:
+        held = widest(held, tensor.number)
+    return held
+
+
+def picked(value: tuple[Element, ...] | None, offsets: Offsets, missing: Element = None) -> list[Element] | None:
+    """The elements at the sums of one offset per axis, row-major; `missing` where an axis has no source."""
+    if value is None or prod(len(axis) for axis in offsets) > FOLDED:
+        return None
+    places: list[int | None] = [0]
+    for axis in offsets:
+        places = [None if place is None or step is None else place + step for place in places for step in axis]
+    return [missing if place is None else value[place] if place < len(value) else None for place in places]
+
+
+def plain(shape: Sequence[int]) -> list[list[int]]:
+    """Offsets that leave every axis as it is."""
+    return [[place * step for place in range(size)] for size, step in zip(shape, strides_of(shape), strict=True)]
+
+
+def undecided(call: Call, *indices: int) -> bool:
+    """Whether one of these inputs is there without being known, element by element, as plain integers."""
+    given = [tensor for index in indices if (tensor := call.given(index)) is not None]
+    return any(tensor.value is None or not all(isinstance(e, int) for e in tensor.value) for tensor in given)
+
+
+def axes_of(call: Call, index: int, rank: int) -> tuple[int, ...] | None:
+    """Distinct axes in 0..rank-1 from attribute 'axes' or a decided input; None if neither is there."""
+    axes: Sequence[Element] | None = call.integers("axes")
+    if axes is None:
+        axes = call.values(index)
+    if axes is None:
+        return None
+    found = tuple(call.axis(axis, rank, "axes") for axis in axes if isinstance(axis, int))
+    if len(set(found)) != len(found):
+        call.refuse("E-AXES-REPEATED", f"axes {listed(axes)} name an axis twice")
+    return found
+
+
+def sizes_from_data(call: Call, index: int, least: int = 0) -> Shape | None:
+    """Sizes that arrive as an input; an element that only the run decides is a free size of the node.
+
+    None where even their number is unknown. Refuses numbers below `least`.
+    """
+    tensor = call.input(index)
+    value = tensor.value
+    if value is None:
+        count = product(tensor.shape) if tensor.shape is not None else None
+        if not isinstance(count, int) or count > FOLDED:
+            return None
+        value = (None,) * count
+    return tuple(_size(call, index, place, element, least) for place, element in enumerate(value))
+
+
+def _size(call: Call, index: int, place: int, element: Element, least: int) -> Size:
+    if element is None:
+        return call.symbol(f"size{place}")
+    if is_expression(element):
+        return element
+    if not isinstance(element, int):
+        call.refuse("E-SIZE-TYPE", f"input {index} holds {element!r} where an integer size is expected")
+    if element < least:
+        call.refuse("E-SIZE", f"input {index} asks for size {element}, expected {least} or more")
+    return int(element)

@@ -1,0 +1,52 @@
+"""What operators on single elements have in common: the broadcast shape, and an equation once per output element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..accounting import Signal
+from ..arithmetic import Arithmetic
+from ..expressions import Size, product
+from ..shapes import Element, Shape, ShapeConflict, Tensor, broadcast
+from .rule import Call, Result, Steps, operand
+
+__all__ = ["common_shape", "pointwise"]
+
+Equation = Callable[..., object]
+
+
+def common_shape(call: Call, *indices: int) -> Shape | None:
+    """The broadcast shape of inputs, None while one is unknown; refuses shapes that do not broadcast."""
+    shapes = [call.input(index).shape for index in indices]
+    known = [shape for shape in shapes if shape is not None]
+    try:
+        shape = broadcast(*known)
+    except ShapeConflict as conflict:
+        call.refuse("E-BROADCAST", str(conflict))
+    return shape if len(known) == len(shapes) else None
+
+
+def pointwise(
+    call: Call,
+    equation: Equation,
+    *indices: int,
+    kind: str,
+    dtype: str | None = None,
+    value: Sequence[Element] | None = None,
+    operands: Sequence[Tensor] = (),
+) -> Result:
+    """An equation on one element of each input (or of `operands`), as often as the broadcast output has elements."""
+    tensors = [call.input(index) for index in indices]
+    shape = common_shape(call, *indices)
+    if dtype is None:
+        dtype = next((tensor.dtype for tensor in tensors if tensor.dtype), None)
+    output = Tensor(dtype=dtype, shape=shape).with_value(value)
+    if shape is None:
+        missing = next(index for index in indices if call.input(index).shape is None)
+        call.unknown(f"the shape of input {missing} is unknown", output)
+    count: Size = product(shape)
+
+    def text(m: Arithmetic[Signal]) -> None:
+        equation(m, *(operand(m, tensor, count) for tensor in operands or tensors))
+
+    return Result(outputs=(output,), work=Steps(text=text), kind=kind)

@@ -1,0 +1,81 @@
+"""What all graphs of one model share while it is walked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..expressions import Size, is_expression, names, substitute
+from ..formats import FLOATS
+from ..operators.rule import Result, Uncounted
+from ..quantization import Quantization
+from ..shapes import Element, Tensor
+from .attributes import text
+from .scope import Body
+from .source import Source
+from .values import values
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto, TensorProto
+
+__all__ = ["Analysis", "FunctionName"]
+
+FunctionName = tuple[str, str, str]
+# Shape chains are integers; of floats only scales, bounds and steps are ever needed before the run.
+FLOATS_FOLDED, INTEGERS_FOLDED = 64, 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Analysis:
+    """The model, the user's bindings and formats, and everything worth remembering between nodes.
+
+    results, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
+    remarks: warnings in order. unknown_attributes: named once each.
+    """
+
+    source: Source
+    quantization: Quantization
+    dims: Mapping[str, int]
+    functions: Mapping[FunctionName, FunctionProto] = field(default_factory=dict)
+    results: dict[object, Result | Uncounted] = field(default_factory=dict)
+    bodies: dict[object, Body] = field(default_factory=dict)
+    stored: dict[str, Size] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
+    unknown_attributes: dict[str, None] = field(default_factory=dict)
+    used_dims: set[str] = field(default_factory=set)
+
+    def bound(self, size: Size) -> Size:
+        """A size with the user's bindings of the names in it."""
+        if not is_expression(size):
+            return size
+        found = names(size) & self.dims.keys()
+        self.used_dims |= found
+        return substitute(size, self.dims) if found else size
+
+    def tensor(self, proto: TensorProto, identity: str = "") -> Tensor:
+        """A stored tensor: its type and shape, and its values where they are few.
+
+        One with an identity is a trained tensor, unless it is a scalar: those steer operators.
+        """
+        stored = self.source.stored(proto)
+        floating = stored.dtype in FLOATS
+        trained = bool(identity) and bool(stored.shape)
+        if trained:
+            self.stored[identity] = stored.elements
+        return Tensor(
+            dtype=stored.dtype,
+            shape=stored.shape,
+            value=_elements(values(stored, FLOATS_FOLDED if floating else INTEGERS_FOLDED)),
+            constant=True,
+            format=self.quantization.weight if floating else None,
+            stored=frozenset({identity}) if trained else frozenset(),
+        )
+
+
+def _elements(found: list[int | float | bool | bytes | complex] | None) -> tuple[Element, ...] | None:
+    if found is None or any(isinstance(element, complex) for element in found):
+        return None
+    return tuple(
+        text(element) if isinstance(element, bytes) else element for element in found if not isinstance(element, complex)
+    )

@@ -1,0 +1,318 @@
+"""A report: what every node and the whole cost, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .accounting import CONVENTIONS
+from .errors import UsageError, quoted
+from .expressions import Size, is_expression, maximum
+from .metrics import BY_KEY, METRICS, Metric
+from .network import Network, Row, Status
+from .ops import Inventory, Op
+from .shapes import Shape
+
+if TYPE_CHECKING:
+    from .symbols import Formula
+
+__all__ = ["Coverage", "Entry", "Report", "Totals"]
+
+Number = Size | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of the network the totals speak of. null: rows without a value, by metric."""
+
+    nodes: int
+    counted: int
+    free: int
+    uncounted: int
+    null: Mapping[str, int] = field(default_factory=dict)
+
+
+class Totals(Mapping[str, Number]):
+    """Metric values by key, also as attributes: `totals.nabs`."""
+
+    def __init__(self, values: Mapping[str, Number]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, key: str) -> Number:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getattr__(self, name: str) -> Number:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(f"no metric '{name}'; there are {', '.join(self._values)}") from None
+
+    def __repr__(self) -> str:
+        return f"Totals({self._values!r})"
+
+
+class Entry:
+    """One row of a report: a node with its metrics; metrics are attributes too (`entry.rm`)."""
+
+    def __init__(self, index: int, row: Row, report: Report) -> None:
+        self.index = index
+        self.row = row
+        self._report = report
+
+    @cached_property
+    def metrics(self) -> Totals:
+        """Metric values over all executions; None where unknown or undefined."""
+        return Totals({metric.key: self._report.measure(self.row, metric) for metric in METRICS})
+
+    @cached_property
+    def operations(self) -> Inventory:
+        """What the node computes over all executions."""
+        return self.row.operations(self._report.convention, self._report.network.accumulator)
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.row.name
+
+    def __getattr__(self, name: str) -> Number:
+        if name in BY_KEY:
+            return self.metrics[name]
+        raise AttributeError(f"a report row has no '{name}'")
+
+    def formula(self, metric: str = "rm") -> Formula:
+        """The closed form of a metric in the literature's letters. Raises UsageError for a row without one."""
+        from .symbols import closed_form
+
+        return closed_form(self.row, metric_of(metric))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a network costs in one counting convention. Indexed by a node's name or path."""
+
+    network: Network
+    convention: str = "paper"
+
+    def __post_init__(self) -> None:
+        if self.convention not in CONVENTIONS:
+            known = " and ".join(CONVENTIONS)
+            raise UsageError("E-CONVENTION", f"convention '{quoted(self.convention)}' is unknown; there are {known}")
+        if self.convention == "exact" and self.network.free:
+            names = ", ".join(quoted(name, 40) for name in self.network.free[:5])
+            raise UsageError("E-EXACT-SYMBOL", f"the exact convention needs integers; bind with --dim: {names}")
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All rows in file order."""
+        return tuple(Entry(index, row, self) for index, row in enumerate(self.network.rows))
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Sums over rows (the largest row for a peak); None where a counted row has no value."""
+        return Totals({metric.key: self._total(metric) for metric in METRICS})
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Stored nodes by status, the worst one where a node has several rows."""
+        worst = [Status.FREE, Status.COUNTED, Status.UNCOUNTED]
+        status: dict[str, Status] = {}
+        for row in self.network.rows:
+            status[row.place] = max(status.get(row.place, row.status), row.status, key=worst.index)
+        found = list(status.values())
+        null = {
+            metric.key: missing
+            for metric in METRICS
+            if (missing := sum(entry.metrics[metric.key] is None for entry in self.entries))
+        }
+        return Coverage(
+            nodes=len(found),
+            counted=found.count(Status.COUNTED),
+            free=found.count(Status.FREE),
+            uncounted=found.count(Status.UNCOUNTED),
+            null=null,
+        )
+
+    def __getitem__(self, key: str) -> Entry:
+        for entry in self.entries:
+            if key in (entry.row.name, entry.row.path, *entry.row.paths):
+                return entry
+        for entry in self.entries:
+            if entry.row.path.split("/")[0] == key and entry.row.status is Status.COUNTED:
+                return entry
+        raise KeyError(f"no row '{quoted(key)}'")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [entry.name for entry in self.entries]
+
+    def measure(self, row: Row, metric: Metric) -> Number:
+        """One metric of one row over all its executions."""
+        if metric.largest:
+            return 0 if row.alternative else row.live
+        stored = row.storage().total(metric.weight)
+        if row.alternative:
+            return stored
+        if row.branches:
+            return self._dearest(row, metric, stored)
+        if row.status is Status.UNCOUNTED and metric.key not in ("params", "weight_bits"):
+            return None
+        if row.written is None and metric.key == "activation_bits":
+            return None
+        computed = row.operations(self.convention, self.network.accumulator).total(metric.weight)
+        return None if computed is None or stored is None else computed + stored
+
+    def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
+        totals = [self._sum(branch, metric) for branch in row.branches]
+        known = [total for total in totals if total is not None]
+        return None if len(known) < len(totals) or stored is None else maximum(*known) + stored
+
+    def _sum(self, rows: Sequence[Row], metric: Metric) -> Number:
+        total: Size = 0
+        for row in rows:
+            each = self.measure(row, metric)
+            if each is None:
+                return None
+            total = total + each
+        return total
+
+    def _total(self, metric: Metric) -> Number:
+        values = [entry.metrics[metric.key] for entry in self.entries if entry.row.status is not Status.UNCOUNTED]
+        total = _combined(values, metric)
+        # Nothing counted beside something uncounted is not zero.
+        return None if total == 0 and self.coverage.uncounted else total
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether a total still holds a free size."""
+        return any(is_expression(value) for value in self.totals.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What `--strict` fails on: uncounted rows and contradictions in the file."""
+        uncounted = tuple(
+            f"'{quoted(entry.row.path)}' ({quoted(entry.row.op)}) is uncounted: {entry.row.reason}"
+            for entry in self.entries
+            if entry.row.status is Status.UNCOUNTED
+        )
+        return (*uncounted, *self.network.contradictions)
+
+    def grouped(self, key: str) -> dict[str, Totals]:
+        """Totals by `layer`, `op`, `module`, `role` or `dtype`. The last two know operations only, no storage."""
+        if key in ("role", "dtype"):
+            return self._by_operation(_role_of if key == "role" else _dtype_of)
+        groups: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            groups.setdefault(_label(entry.row, key), []).append(entry)
+        return {
+            label: Totals({metric.key: _combined([entry.metrics[metric.key] for entry in group], metric) for metric in METRICS})
+            for label, group in groups.items()
+        }
+
+    def _by_operation(self, label: Callable[[Op], str]) -> dict[str, Totals]:
+        groups: dict[str, Inventory] = {}
+        for entry in self.entries:
+            if entry.row.alternative:
+                continue
+            for name, inventory in entry.operations.grouped(label).items():
+                groups[name] = groups.get(name, Inventory()) + inventory
+        return {name: Totals({m.key: inventory.total(m.weight) for m in METRICS}) for name, inventory in groups.items()}
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data: the JSON hub format `nncomplexity.report/1`."""
+        from .document import document
+
+        return document(self)
+
+    def to_json(self) -> str:
+        """The report as JSON text: exact integers, ASCII, strict."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_records(self) -> list[dict[str, object]]:
+        """One flat dictionary per row."""
+        return [
+            {
+                "index": entry.index,
+                "name": entry.row.name,
+                "path": entry.row.path,
+                "op": entry.row.op,
+                "status": entry.row.status.value,
+                **{key: plain(value) for key, value in entry.metrics.items()},
+            }
+            for entry in self.entries
+        ]
+
+    def to_pandas(self) -> object:
+        """The records as a pandas DataFrame; pandas is imported here and nowhere else."""
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("E-PANDAS", "to_pandas needs pandas: pip install pandas; to_records needs nothing") from None
+        return pandas.DataFrame(self.to_records())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from .render import render
+
+        return {"text/plain": render("table", [self]), "text/markdown": render("markdown", [self])}
+
+    def __repr__(self) -> str:
+        from .render import render
+
+        return render("table", [self])
+
+
+def metric_of(key: str) -> Metric:
+    """The metric of a key. Raises UsageError E-METRIC with the known keys."""
+    if key not in BY_KEY:
+        raise UsageError("E-METRIC", f"metric '{quoted(key)}' is unknown; there are {', '.join(BY_KEY)}")
+    return BY_KEY[key]
+
+
+def plain(value: Number) -> int | str | None:
+    """A metric value as JSON holds it: an exact integer, a formula as text, or null."""
+    return str(value) if is_expression(value) else value if isinstance(value, int) else None
+
+
+def _added(values: Sequence[Size]) -> Size:
+    total: Size = 0
+    for value in values:
+        total = total + value
+    return total
+
+
+def _combined(values: Sequence[Number], metric: Metric) -> Number:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return maximum(0, *known) if metric.largest else _added(known)
+
+
+def _label(row: Row, key: str) -> str:
+    if key == "op":
+        return row.op
+    if key == "module":
+        return row.path.rpartition("/")[0] or "(top)"
+    return row.path
+
+
+def _role_of(op: Op) -> str:
+    return op.role.value
+
+
+def _dtype_of(op: Op) -> str:
+    return f"{op.left} x {op.right}" if op.kind.value in ("multiply", "shift product", "no product") else f"{op.kind.value}s"
+
+
+def shown_shape(shape: Shape | None) -> str:
+    """A shape as it is written in tables: 1x3x224x224, `scalar`, `?`."""
+    if shape is None:
+        return "?"
+    return "x".join(f"({size})" if is_expression(size) and " " in str(size) else str(size) for size in shape) or "scalar"

@@ -1,0 +1,163 @@
+"""What analysis knows of a tensor: element type, shape, small values; and the shape arithmetic every operator shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product as cartesian
+from math import prod
+from typing import Union
+
+from .expressions import Expression, Size, is_expression, maximum, product
+from .formats import Accumulation, Format, format_of_dtype
+
+__all__ = [
+    "FOLDED",
+    "Element",
+    "Shape",
+    "ShapeConflict",
+    "Tensor",
+    "broadcast",
+    "broadcast_values",
+    "elements",
+    "is_known",
+    "strides_of",
+]
+
+FOLDED = 10_000
+Element = Union[int, float, bool, str, Expression, None]
+Shape = tuple[Size, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """One tensor during analysis.
+
+    dtype: ONNX element type ("float32"), None if unknown. shape: None if even the rank is unknown.
+    value: the elements in row-major order where partial evaluation knows them, None for an unknown element; the field
+    itself is None where nothing is known. Only tensors of at most FOLDED elements carry one.
+    constant: the same at every run (a weight, or computed from weights alone).
+    format: the number format where something says it; else the element type's.
+    accumulator: the sum a linear operator left here, as long as a bias could still join it.
+    item: for a sequence or an optional, what it holds; length: of a sequence, if known.
+    stored: identities of the stored tensors this one is made of, so that parameters are counted once.
+    """
+
+    dtype: str | None = None
+    shape: Shape | None = None
+    value: tuple[Element, ...] | None = None
+    constant: bool = False
+    format: Format | None = None
+    accumulator: Accumulation | None = None
+    item: Tensor | None = None
+    length: Size | None = None
+    stored: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def number(self) -> Format:
+        """The number format: said by a quantizer or an option, else the element type's."""
+        return self.format or format_of_dtype(self.dtype)
+
+    @property
+    def rank(self) -> int | None:
+        """Number of axes, None if unknown."""
+        return None if self.shape is None else len(self.shape)
+
+    @property
+    def size(self) -> Size | None:
+        """Number of elements, None if unknown."""
+        return None if self.shape is None else product(self.shape)
+
+    def with_value(self, value: Sequence[Element] | None) -> Tensor:
+        """The same tensor with known elements; too many to fold are dropped."""
+        return replace(self, value=None if value is None or len(value) > FOLDED else tuple(value))
+
+
+class ShapeConflict(Exception):
+    """Two shapes that an operator needs to agree do not; the text says how. Rules turn it into a ModelError."""
+
+
+def elements(shape: Shape) -> Size:
+    """Number of elements of a shape."""
+    return product(shape)
+
+
+def is_known(value: tuple[Element, ...] | None) -> bool:
+    """True when every element is a plain number."""
+    return value is not None and not any(element is None or is_expression(element) for element in value)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The common shape of operands under ONNX's multidirectional broadcasting.
+
+    Two different free sizes meet as Max(a, b): equal sizes or a size of one give just that.
+    Raises ShapeConflict for sizes that differ and are not one.
+    """
+    rank = max((len(shape) for shape in shapes), default=0)
+    result: list[Size] = []
+    for axis in range(rank):
+        sizes = [shape[axis - rank] for shape in shapes if axis >= rank - len(shape)]
+        result.append(_broadcast_size(sizes, shapes))
+    return tuple(result)
+
+
+def _broadcast_size(sizes: list[Size], shapes: tuple[Shape, ...]) -> Size:
+    result: Size = 1
+    for size in sizes:
+        if size == 1 or size == result:
+            continue
+        if result == 1:
+            result = size
+        elif isinstance(size, int) and isinstance(result, int):
+            listed = " and ".join("[" + ",".join(map(str, shape)) + "]" for shape in shapes)
+            raise ShapeConflict(f"shapes {listed} do not broadcast")
+        elif isinstance(size, int):
+            result = size
+        elif is_expression(result):
+            result = maximum(result, size)
+    return result
+
+
+def strides_of(shape: Sequence[int]) -> list[int]:
+    """Row-major strides in elements."""
+    strides, step = [0] * len(shape), 1
+    for axis in range(len(shape) - 1, -1, -1):
+        strides[axis], step = step, step * shape[axis]
+    return strides
+
+
+def broadcast_values(function: Callable[..., Element], *operands: Tensor) -> tuple[Element, ...] | None:
+    """An elementwise function on known values under broadcasting; None where a value or shape is not known."""
+    if any(operand.value is None or operand.shape is None for operand in operands):
+        return None
+    shapes = [operand.shape or () for operand in operands]
+    target = broadcast(*shapes)
+    whole = [size for size in target if isinstance(size, int)]
+    if len(whole) != len(target) or product(list(whole)) > FOLDED:
+        return None
+    rows = [_expanded(operand, whole) for operand in operands]
+    return tuple(_applied(function, group) for group in zip(*rows, strict=True))
+
+
+def _expanded(operand: Tensor, target: list[int]) -> list[Element]:
+    value, shape = operand.value or (), [size if isinstance(size, int) else 1 for size in operand.shape or ()]
+    if shape == target:
+        return list(value)
+    offset = len(target) - len(shape)
+    strides = [0] * offset + [0 if n == 1 else step for n, step in zip(shape, strides_of(shape), strict=True)]
+    return [
+        value[sum(i * step for i, step in zip(index, strides, strict=True))]
+        for index in cartesian(*(range(size) for size in target))
+    ]
+
+
+def _applied(function: Callable[..., Element], group: tuple[Element, ...]) -> Element:
+    if any(element is None for element in group):
+        return None
+    try:
+        return function(*group)
+    except (ArithmeticError, TypeError, ValueError):
+        # A division by zero or a comparison of free sizes: not known, rather than wrong.
+        return None
+
+
