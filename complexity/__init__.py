@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .analyze import analyze, analyze_input
+    from .api import analyze, analyze_input
     from .errors import BindingError, ComplexityError, ModelError, QuantizationError, SpecError, UsageError
     from .report import Report
     from .version import VERSION as __version__
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "analyze": "analyze",
-    "analyze_input": "analyze",
+    "analyze": "api",
+    "analyze_input": "api",
     "BindingError": "errors",
     "ComplexityError": "errors",
     "ModelError": "errors",

@@ -11,7 +11,7 @@ with full-range operands. Sizes are ints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
@@ -38,7 +38,7 @@ class Signal:
     fraction: int = 0
 
 
-class Countable(Protocol):
+class Countable(Hashable, Protocol):
     """Anything with equations: how often they run, and the text itself."""
 
     @property

@@ -35,7 +35,7 @@ def document(report: Report) -> dict[str, object]:
             "null": dict(coverage.null),
         },
         "layers": [_layer(entry) for entry in report.entries],
-        "assumptions": list(network.assumptions),
+        "assumptions": list(report.assumptions),
         "warnings": list(network.warnings),
     }
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["BindingError", "ComplexityError", "ModelError", "QuantizationError", "SpecError", "UsageError", "quoted"]
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BindingError",
+    "ComplexityError",
+    "ModelError",
+    "QuantizationError",
+    "SpecError",
+    "UsageError",
+    "did_you_mean",
+    "quoted",
+]
 
 SHOWN = 80
 LINE = 300
+WHERE = 120
 
 
 def quoted(text: object, limit: int = SHOWN) -> str:
@@ -22,6 +35,16 @@ def quoted(text: object, limit: int = SHOWN) -> str:
         keep = (limit - 1) // 2
         safe = safe[: limit - 1 - keep] + "…" + safe[-keep:]
     return safe
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest known name as a hint, or the list of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean '{quoted(near[0])}'?"
+    listed = ", ".join(quoted(each, 40) for each in names[:20])
+    return f"there are: {listed}" if listed else "there are none"
 
 
 class ComplexityError(Exception):
@@ -43,13 +66,21 @@ class ComplexityError(Exception):
         self.where = (place, *self.where)
         return self
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default would lose the places.
+        return (type(self), (self.identifier, self.fact), {"where": self.where})
+
     def __str__(self) -> str:
-        line = ": ".join((*self.where, self.fact))
         tail = f" [{self.identifier}]"
         room = LINE - len("nncomplexity: error: ") - len(tail)
-        if len(line) > room:
-            line = line[: room - 1] + "…"
-        return line + tail
+        fact, where = quoted(self.fact, room), ": ".join(self.where)
+        if where:
+            # Where there is no room for both, the fact matters more than the whole path to it.
+            left = max(room - len(fact) - len(": "), WHERE)
+            line = f"{quoted(where, left)}: {fact}"
+        else:
+            line = fact
+        return (line if len(line) <= room else line[: room - 1] + "…") + tail
 
 
 class ModelError(ComplexityError):

@@ -185,11 +185,15 @@ FLOATS = {
     "float8e5m2": 8,
     "float8e5m2fnuz": 8,
     "float8e8m0": 8,
+    "float6e2m3": 6,
+    "float6e3m2": 6,
     "float4e2m1": 4,
 }
 # A complex number is stored as two floats; the operators that compute on it count its real products themselves.
 COMPLEX = {"complex64": 32, "complex128": 64}
-NAMED = re.compile(r"(u?fixed|pot|apot|float)<(-?\d{1,9})(?:,(-?\d{1,9}))?>")
+NAMED = re.compile(r"(u?fixed|pot|apot|float)<(-?\d{1,9})(?:,(-?\d{1,9}))?>", re.ASCII)
+# Formats whose name says their width and nothing else.
+WIDTH_ONLY = ("pot", "float")
 
 
 @cache
@@ -214,7 +218,7 @@ def parse_format(text: str) -> Format:
     if text in ("binary", "ternary"):
         return Binary() if text == "binary" else Ternary()
     match = NAMED.fullmatch(text)
-    if not match:
+    if not match or (match[1] in WIDTH_ONLY and match[3]):
         raise QuantizationError(
             "E-FORMAT",
             f"'{quoted(text)}' is not a number format; write fixed<W,I>, ufixed<W,I>, pot<b>, apot<b,t>, binary, "
@@ -225,7 +229,10 @@ def parse_format(text: str) -> Format:
     if kind == "pot":
         return PowerOfTwo(bits=bits)
     if kind == "apot":
-        return AdditivePowerOfTwo(bits=bits, terms=int(second or 2))
+        terms = int(second) if second else min(2, bits)
+        if not 1 <= terms <= bits:
+            raise QuantizationError("E-FORMAT", f"'{quoted(text)}' asks for {terms} terms of {bits} bits")
+        return AdditivePowerOfTwo(bits=bits, terms=terms)
     if kind == "float":
         return Float(bits=bits)
     return Fixed(bits=bits, integer=int(second) if second is not None else 1, signed=kind == "fixed")

@@ -111,7 +111,7 @@ class Network:
     """Rows in file order and what is known of the whole.
 
     nodes: the stored nodes of all reachable graphs. dims: bound sizes. free: sizes still free.
-    accumulator: declared width of every accumulator, if one was declared.
+    accumulator: declared width of every accumulator, if one was declared. input_bits: declared width of graph inputs.
     """
 
     path: str
@@ -122,6 +122,7 @@ class Network:
     free: tuple[str, ...] = ()
     quantization: str = "model"
     accumulator: int | None = None
+    input_bits: int | None = None
     warnings: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .accounting import CONVENTIONS
-from .errors import UsageError, quoted
+from .assumptions import assumptions_of
+from .errors import ComplexityError, UsageError, did_you_mean, quoted
 from .expressions import Size, is_expression, maximum
 from .metrics import BY_KEY, METRICS, Metric
 from .network import Network, Row, Status
-from .ops import Inventory, Op
+from .ops import Inventory
 from .shapes import Shape
 
 if TYPE_CHECKING:
     from .symbols import Formula
 
-__all__ = ["Coverage", "Entry", "Report", "Totals"]
+__all__ = ["Coverage", "Entry", "Number", "Report", "Totals", "check_convention", "combined", "known_values", "metric_of", "plain"]
 
 Number = Size | None
 
@@ -50,10 +51,14 @@ class Totals(Mapping[str, Number]):
         return len(self._values)
 
     def __getattr__(self, name: str) -> Number:
-        try:
-            return self._values[name]
-        except KeyError:
-            raise AttributeError(f"no metric '{name}'; there are {', '.join(self._values)}") from None
+        # An object being copied or unpickled has no values yet: private names are never metrics.
+        if name.startswith("_") or name not in self._values:
+            known = "" if name.startswith("_") else f"; {did_you_mean(name, self._values)}"
+            raise AttributeError(f"no metric '{name}'{known}")
+        return self._values[name]
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._values]
 
     def __repr__(self) -> str:
         return f"Totals({self._values!r})"
@@ -87,6 +92,10 @@ class Entry:
             return self.metrics[name]
         raise AttributeError(f"a report row has no '{name}'")
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={value}" for key, value in self.metrics.items() if value != 0)
+        return f"<{quoted(self.row.path)} ({quoted(self.row.op)}): {shown or self.row.status.value}>"
+
     def formula(self, metric: str = "rm") -> Formula:
         """The closed form of a metric in the literature's letters. Raises UsageError for a row without one."""
         from .symbols import closed_form
@@ -102,12 +111,14 @@ class Report:
     convention: str = "paper"
 
     def __post_init__(self) -> None:
-        if self.convention not in CONVENTIONS:
-            known = " and ".join(CONVENTIONS)
-            raise UsageError("E-CONVENTION", f"convention '{quoted(self.convention)}' is unknown; there are {known}")
+        check_convention(self.convention)
         if self.convention == "exact" and self.network.free:
             names = ", ".join(quoted(name, 40) for name in self.network.free[:5])
-            raise UsageError("E-EXACT-SYMBOL", f"the exact convention needs integers; bind with --dim: {names}")
+            fact = f"the exact convention needs integers; bind with --dim: {names}"
+            raise UsageError("E-EXACT-SYMBOL", fact).at(quoted(self.network.path))
+
+    def __deepcopy__(self, memo: object) -> Report:
+        return self  # immutable, and it may hold a mapped file
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -147,7 +158,8 @@ class Report:
         for entry in self.entries:
             if entry.row.path.split("/")[0] == key and entry.row.status is Status.COUNTED:
                 return entry
-        raise KeyError(f"no row '{quoted(key)}'")
+        hint = did_you_mean(key, dict.fromkeys(entry.row.path for entry in self.entries))
+        raise KeyError(f"no row '{quoted(key)}'; {hint}")
 
     def _ipython_key_completions_(self) -> list[str]:
         return [entry.name for entry in self.entries]
@@ -183,8 +195,7 @@ class Report:
         return total
 
     def _total(self, metric: Metric) -> Number:
-        values = [entry.metrics[metric.key] for entry in self.entries if entry.row.status is not Status.UNCOUNTED]
-        total = _combined(values, metric)
+        total = combined(known_values(self.entries, metric), metric)
         # Nothing counted beside something uncounted is not zero.
         return None if total == 0 and self.coverage.uncounted else total
 
@@ -194,35 +205,30 @@ class Report:
         return any(is_expression(value) for value in self.totals.values())
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """What `--strict` fails on: uncounted rows and contradictions in the file."""
-        uncounted = tuple(
-            f"'{quoted(entry.row.path)}' ({quoted(entry.row.op)}) is uncounted: {entry.row.reason}"
-            for entry in self.entries
-            if entry.row.status is Status.UNCOUNTED
-        )
-        return (*uncounted, *self.network.contradictions)
+    def assumptions(self) -> tuple[str, ...]:
+        """What the numbers take for granted, one line each."""
+        return (*self.network.assumptions, *assumptions_of(self))
+
+    def refusals(self, metrics: Iterable[str] = ()) -> list[ComplexityError]:
+        """What `--strict` fails on: uncounted rows, contradictions in the file, nulls in the metrics asked for."""
+        place = quoted(self.network.path)
+        found: list[ComplexityError] = []
+        for entry in self.entries:
+            if entry.row.status is Status.UNCOUNTED:
+                fact = f"is uncounted: {entry.row.reason}"
+                node = f"node '{quoted(entry.row.path)}' ({quoted(entry.row.op, 40)})"
+                found.append(ComplexityError("E-STRICT-UNCOUNTED", fact).at(node).at(place))
+        found.extend(ComplexityError("E-STRICT-CONTRADICTION", text).at(place) for text in self.network.contradictions)
+        for key in metrics:
+            if rows := self.coverage.null.get(key):
+                found.append(ComplexityError("E-STRICT-NULL", f"{key} has no value in {rows} rows").at(place))
+        return found
 
     def grouped(self, key: str) -> dict[str, Totals]:
-        """Totals by `layer`, `op`, `module`, `role` or `dtype`. The last two know operations only, no storage."""
-        if key in ("role", "dtype"):
-            return self._by_operation(_role_of if key == "role" else _dtype_of)
-        groups: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            groups.setdefault(_label(entry.row, key), []).append(entry)
-        return {
-            label: Totals({metric.key: _combined([entry.metrics[metric.key] for entry in group], metric) for metric in METRICS})
-            for label, group in groups.items()
-        }
+        """Totals by `layer`, `op`, `module`, `role` or `dtype`; without the uncounted rows, which the label numbers."""
+        from .grouping import grouped
 
-    def _by_operation(self, label: Callable[[Op], str]) -> dict[str, Totals]:
-        groups: dict[str, Inventory] = {}
-        for entry in self.entries:
-            if entry.row.alternative:
-                continue
-            for name, inventory in entry.operations.grouped(label).items():
-                groups[name] = groups.get(name, Inventory()) + inventory
-        return {name: Totals({m.key: inventory.total(m.weight) for m in METRICS}) for name, inventory in groups.items()}
+        return {label: Totals(values) for label, values in grouped(self.entries, key).items()}
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain data: the JSON hub format `nncomplexity.report/1`."""
@@ -263,6 +269,9 @@ class Report:
 
         return {"text/plain": render("table", [self]), "text/markdown": render("markdown", [self])}
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __repr__(self) -> str:
         from .render import render
 
@@ -272,8 +281,14 @@ class Report:
 def metric_of(key: str) -> Metric:
     """The metric of a key. Raises UsageError E-METRIC with the known keys."""
     if key not in BY_KEY:
-        raise UsageError("E-METRIC", f"metric '{quoted(key)}' is unknown; there are {', '.join(BY_KEY)}")
+        raise UsageError("E-METRIC", f"metric '{quoted(key)}' is unknown; {did_you_mean(key, BY_KEY)}")
     return BY_KEY[key]
+
+
+def check_convention(name: str) -> None:
+    """Refuse a counting convention that does not exist."""
+    if name not in CONVENTIONS:
+        raise UsageError("E-CONVENTION", f"convention '{quoted(name)}' is unknown; there are {' and '.join(CONVENTIONS)}")
 
 
 def plain(value: Number) -> int | str | None:
@@ -288,27 +303,18 @@ def _added(values: Sequence[Size]) -> Size:
     return total
 
 
-def _combined(values: Sequence[Number], metric: Metric) -> Number:
+def known_values(entries: Iterable[Entry], metric: Metric) -> list[Number]:
+    """Values of rows, without the ones that are missing because the row is uncounted."""
+    pairs = [(entry.metrics[metric.key], entry.row.status) for entry in entries]
+    return [value for value, status in pairs if value is not None or status is not Status.UNCOUNTED]
+
+
+def combined(values: Sequence[Number], metric: Metric) -> Number:
+    """Values of several rows as one: their sum, or the largest for a peak; None where one is."""
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
     return maximum(0, *known) if metric.largest else _added(known)
-
-
-def _label(row: Row, key: str) -> str:
-    if key == "op":
-        return row.op
-    if key == "module":
-        return row.path.rpartition("/")[0] or "(top)"
-    return row.path
-
-
-def _role_of(op: Op) -> str:
-    return op.role.value
-
-
-def _dtype_of(op: Op) -> str:
-    return f"{op.left} x {op.right}" if op.kind.value in ("multiply", "shift product", "no product") else f"{op.kind.value}s"
 
 
 def shown_shape(shape: Shape | None) -> str:

@@ -133,7 +133,7 @@ def broadcast_values(function: Callable[..., Element], *operands: Tensor) -> tup
     shapes = [operand.shape or () for operand in operands]
     target = broadcast(*shapes)
     whole = [size for size in target if isinstance(size, int)]
-    if len(whole) != len(target) or product(list(whole)) > FOLDED:
+    if len(whole) != len(target) or prod(whole) > FOLDED:
         return None
     rows = [_expanded(operand, whole) for operand in operands]
     return tuple(_applied(function, group) for group in zip(*rows, strict=True))

@@ -40,7 +40,9 @@ def counted(result: Result) -> dict[str, Any]:
     totals: dict[str, Any] = {}
     assert result.work is not None
     for op, times in count(result.work):
-        for name in [names.get(op.kind, op.function)] + ["mac"] * (op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES):
+        for name in [names.get(op.kind, op.function)] + ["mac"] * (
+            op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES
+        ):
             totals[name] = totals.get(name, 0) + times
     return totals
 
@@ -115,7 +117,9 @@ def evaluated(node: Any, feeds: Any) -> Any:
     return ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=[opset])).run(None, feeds)
 
 
-@pytest.mark.parametrize(("past", "softcap", "masked"), [(0, 0.0, False), (2, 0.0, True), (3, 1.5, True), (0, 2.5, False)])
+@pytest.mark.parametrize(
+    ("past", "softcap", "masked"), [(0, 0.0, False), (2, 0.0, True), (3, 1.5, True), (0, 2.5, False)]
+)
 def test_attention_counts_what_its_definition_computes(past: int, softcap: float, masked: bool) -> None:
     rng = np.random.default_rng(7)
     q, k, v = rng.normal(size=(2, 6, 3, 5)), rng.normal(size=(2, 2, 4, 5)), rng.normal(size=(2, 2, 4, 7))
@@ -130,7 +134,9 @@ def test_attention_counts_what_its_definition_computes(past: int, softcap: float
     assert np.allclose(y, expected[0])
     caches = (tensor(2, 2, past, 5), tensor(2, 2, past, 7)) if past else (None, None)
     mask_tensor = tensor(3, 4 + past) if masked else None
-    result = run("Attention", tensor(*q.shape), tensor(*k.shape), tensor(*v.shape), mask_tensor, *caches, softcap=softcap)
+    result = run(
+        "Attention", tensor(*q.shape), tensor(*k.shape), tensor(*v.shape), mask_tensor, *caches, softcap=softcap
+    )
     assert counted(result) == {name: times for name, times in s.counts.items() if times}
     assert counted(result)["mac"] == 2 * 6 * 3 * (4 + past) * (5 + 7)
     assert [output.shape for output in result.outputs[:3]] == [array.shape for array in expected]
@@ -194,7 +200,9 @@ def test_flex_attention_scales_the_scores_and_leaves_subgraphs_uncounted() -> No
 def test_free_sizes_give_the_numbers_of_bound_ones() -> None:
     def attention_of(b: Any, new: Any, past: Any) -> dict[str, Any]:
         caches = tensor(b, 2, past, 5), tensor(b, 2, past, 7)
-        return counted(run("Attention", tensor(b, 6, new, 5), tensor(b, 2, new, 5), tensor(b, 2, new, 7), None, *caches))
+        return counted(
+            run("Attention", tensor(b, 6, new, 5), tensor(b, 2, new, 5), tensor(b, 2, new, 7), None, *caches)
+        )
 
     free = attention_of(symbol("b"), symbol("n"), symbol("p"))
     for b, n, p in ((1, 1, 127), (3, 5, 2), (2, 7, 11)):
@@ -209,7 +217,8 @@ def cases() -> list[Any]:
     return [
         case
         for case in node_cases._NodeTestCases
-        if len(case.model.graph.node) == 1 and (case.model.graph.node[0].domain, case.model.graph.node[0].op_type) in RULES
+        if len(case.model.graph.node) == 1
+        and (case.model.graph.node[0].domain, case.model.graph.node[0].op_type) in RULES
     ]
 
 
@@ -242,7 +251,10 @@ def test_shapes_are_those_of_the_node_tests() -> None:
 def test_empty_caches_and_no_keys_cost_nothing_negative() -> None:
     nothing = run("Attention", tensor(2, 3, 4, 5), tensor(2, 3, 0, 5), tensor(2, 3, 0, 5))
     assert counted(nothing) == {}
-    assert all(times >= 0 for times in counted(run("Attention", tensor(0, 3, 4, 5), tensor(0, 3, 2, 5), tensor(0, 3, 2, 5))).values())
+    assert all(
+        times >= 0
+        for times in counted(run("Attention", tensor(0, 3, 4, 5), tensor(0, 3, 2, 5), tensor(0, 3, 2, 5))).values()
+    )
 
 
 Q, K, V = tensor(2, 6, 3, 5), tensor(2, 2, 4, 5), tensor(2, 2, 4, 7)
@@ -258,7 +270,11 @@ Q, K, V = tensor(2, 6, 3, 5), tensor(2, 2, 4, 5), tensor(2, 2, 4, 7)
         ((Q, tensor(3, 2, 4, 5), V), {}, "the batch is 2 in one input and 3 in another"),
         ((Q, K, V, None, tensor(2, 2, 4, 5)), {}, "past_key and past_value come together, found only one of them"),
         ((Q, K, V, tensor(5, 4)), {}, "mask of shape [5,4] does not broadcast to [2,6,3,keys]"),
-        ((tensor(2, 3, 7),) * 3, {"q_num_heads": 3, "kv_num_heads": 1}, "the last axis of input 0 of 7 does not divide into 3 heads"),
+        (
+            (tensor(2, 3, 7),) * 3,
+            {"q_num_heads": 3, "kv_num_heads": 1},
+            "the last axis of input 0 of 7 does not divide into 3 equal parts",
+        ),
         ((tensor(2, 3, 7),) * 3, {"q_num_heads": 0}, "attribute 'q_num_heads' is 0, expected 1 or more"),
         ((tensor(2, 3, 7),) * 3, {}, "attribute 'q_num_heads' is required and absent"),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product as cartesian
 
 import pytest
-
 from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product as cartesian
 
 import pytest
-
 from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
@@ -195,9 +194,9 @@ def test_contradictions_are_refused_with_what_was_found(call, text):
 
 
 def test_what_cannot_be_counted_says_why():
-    with pytest.raises(Uncounted, match="^the shape of input 1 is unknown$"):
+    with pytest.raises(Uncounted, match=r"^the shape of input 1 is unknown$"):
         run("MatMul", T(2, 3), Tensor(dtype="float32"))
-    with pytest.raises(Uncounted, match="^no rule for the fused activation 'softmax'$"):
+    with pytest.raises(Uncounted, match=r"^no rule for the fused activation 'softmax'$"):
         run("FusedMatMulActivation", T(2, 3), T(3, 2), domain=MS, activation="Softmax")
     sizes = {"K": 33, "N": 7, "block_size": 16}
     with pytest.raises(ModelError) as caught:

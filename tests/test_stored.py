@@ -14,7 +14,7 @@ import pytest
 from nncomplexity.errors import ModelError
 from nncomplexity.parsers import arrays
 from nncomplexity.parsers.arrays import array
-from nncomplexity.parsers.element_types import ELEMENT_TYPES
+from nncomplexity.element_types import ELEMENT_TYPES
 from nncomplexity.parsers.source import Source, read_model
 from nncomplexity.parsers.stored import StoredTensor, stored_tensor
 from nncomplexity.parsers.values import values

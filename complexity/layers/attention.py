@@ -27,11 +27,11 @@ def softmax_rows(m: Arithmetic[V], x: V, *, terms: Size, rows: Size, format: For
         top = m.compare(top, m.constant(1, format), role=Role.ACTIVATION)
     shifted = m.subtract(x, m.broadcast(top, rows * terms), role=Role.ACTIVATION)
     powers = m.lookup(m.requantize(shifted, format), "exp")
-    total = m.requantize(m.sum(powers, terms=terms, outputs=rows, role=Role.ACTIVATION), format)
+    total = m.sum(powers, terms=terms, outputs=rows, role=Role.ACTIVATION)
     if sink:
         rest = m.requantize(m.subtract(m.constant(rows, format), top, role=Role.ACTIVATION), format)
-        total = m.requantize(m.add(total, m.lookup(rest, "exp"), role=Role.ACTIVATION), format)
-    inverse = m.broadcast(m.lookup(total, "reciprocal"), rows * terms)
+        total = m.add(total, m.lookup(rest, "exp"), role=Role.ACTIVATION)
+    inverse = m.broadcast(m.lookup(total, "reciprocal", result=format), rows * terms)
     return m.requantize(m.multiply(powers, inverse, role=Role.ACTIVATION), format)
 
 

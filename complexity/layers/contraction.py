@@ -29,7 +29,7 @@ class Contraction(Layer):
     """
 
     kind: ClassVar[str] = "dense"
-    letters: ClassVar[Mapping[str, str]] = {"terms": "n_i", "outputs": "n_n"}
+    letters: ClassVar[Mapping[str, str]] = {"terms": "n_i", "outputs": "n_s n_n"}
     terms: Size
     outputs: Size
     constant: bool = True

@@ -9,7 +9,7 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..formats import Format
 from ..ops import Role
-from ..shapes import Tensor
+from ..shapes import Tensor, is_known
 from . import evaluation
 from .moved import MOVEMENT
 from .pointwise import common_shape, pointwise
@@ -19,6 +19,7 @@ __all__ = ["OPERATORS", "leaky_relu", "sigmoid"]
 
 ACT = Role.ACTIVATION
 KIND = "activation"
+FACTORS = {"alpha", "beta", "bias", "gamma", "lambd"}
 M = Arithmetic[Signal]
 
 
@@ -58,10 +59,17 @@ def chained(equation: Callable[[Chain, Signal, Call], object]) -> Rule:
     """The rule of an activation written as a chain of steps."""
 
     def rule(call: Call) -> Result:
+        check_numbers(call)
         number = call.input(0).number
         return pointwise(call, lambda m, x: equation(Chain(m, number), x, call), 0, kind=KIND)
 
     return rule
+
+
+def check_numbers(call: Call) -> None:
+    """Refuse a factor that is no number now, not when the equation is counted."""
+    for name in call.attributes.keys() & FACTORS:
+        call.number(name)
 
 
 def relu(call: Call) -> Result:
@@ -73,7 +81,6 @@ def relu(call: Call) -> Result:
 
 def leaky_relu(c: Chain, x: Signal, call: Call) -> None:
     """y = x for x >= 0, else alpha x: one comparison, one product."""
-    call.number("alpha", 0.01)
     c.times(c.against(x))
 
 
@@ -157,6 +164,7 @@ def swish(c: Chain, x: Signal, call: Call) -> Signal:
 
 def swiglu(call: Call) -> Result:
     """y = swish(a) b of equal shapes: a swish and one product."""
+    check_numbers(call)
     a, b = call.input(0), call.input(1)
     if a.shape is not None and b.shape is not None and a.shape != b.shape and common_shape(call, 0, 1) is not None:
         sizes = [*a.shape, *b.shape]
@@ -188,7 +196,7 @@ def dropout(call: Call) -> Result:
     mask = Tensor(dtype=x.dtype if call.version < 10 else "bool", shape=x.shape)
     outputs = (x, mask)[: max(1, min(2, len(call.wanted)))]
     known = (False,) if training is None else training.value
-    if known is None or None in known:
+    if known is None or not is_known(known):
         call.unknown("whether training_mode (input 2) drops elements is not known before the run", *outputs)
     if not any(known):
         return Result(outputs=outputs, free=MOVEMENT)

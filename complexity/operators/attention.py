@@ -34,7 +34,7 @@ def per_head(call: Call, size: Size, heads: Size, what: str) -> Size:
     if share is not None:
         return share
     if isinstance(size, int) and isinstance(heads, int):
-        call.refuse("E-ATTENTION-HEADS", f"{what} of {size} does not divide into {heads} heads")
+        call.refuse("E-ATTENTION-HEADS", f"{what} of {size} does not divide into {heads} equal parts")
     return size // heads
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..ops import Role
 from ..shapes import Element, Tensor
 from . import evaluation
-from .element_types import element_type
-from .moved import MOVEMENT, movement
 from .pointwise import common_shape, pointwise
 from .rule import Call, Operator, Result, Rule
 
@@ -20,6 +17,7 @@ __all__ = ["OPERATORS"]
 
 BITS = "bit logic: no multiplication, addition, comparison or special function"
 LONGEST_SHIFT = 64
+TOTAL_FROM = 28
 
 
 def comparison(function: evaluation.Function) -> Rule:
@@ -106,19 +104,13 @@ def shift(call: Call) -> Result:
 
     def moved(x: int, places: int) -> int:
         if not 0 <= places < LONGEST_SHIFT:
-            raise ValueError(places)
+            # Version 28 says what was undefined before: every bit leaves.
+            if call.version < TOTAL_FROM:
+                raise ValueError(places)
+            places = LONGEST_SHIFT
         return x << places if direction == "LEFT" else x >> places
 
     return logic(on_bits(moved))(call)
-
-
-def bit_cast(call: Call) -> Result:
-    """The same bits read as another element type of the same width."""
-    x, dtype = call.input(0), element_type(call, "to")
-    if dtype is None:
-        call.refuse("E-ATTRIBUTE-MISSING", "attribute 'to' is required and absent")
-    same = dtype == x.dtype
-    return movement(x if same else replace(x, dtype=dtype, value=None, format=None, accumulator=None))
 
 
 COMPARISONS: tuple[tuple[str, evaluation.Function], ...] = (
@@ -148,5 +140,4 @@ OPERATORS = (
     *(Operator(name=name, rule=logic(on_bits(function)), inputs=(2, 2), free=BITS) for name, function in BITWISE),
     Operator(name="BitwiseNot", rule=logic(on_bits(int.__invert__)), free=BITS),
     Operator(name="BitShift", rule=shift, inputs=(2, 2), attributes="direction", settings=(1,), free=BITS),
-    Operator(name="BitCast", rule=bit_cast, attributes="to", free=MOVEMENT),
 )

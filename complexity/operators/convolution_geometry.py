@@ -74,8 +74,8 @@ def kernel_sizes(call: Call, stored: Shape) -> Shape:
             call.refuse("E-CONV-KERNEL", f"kernel_shape has {len(named)} sizes for {len(stored)} axes")
         for axis, (size, wanted) in enumerate(zip(stored, named, strict=True)):
             if isinstance(size, int) and size != wanted:
-                listed_sizes = f"kernel_shape {list(named)} differs from the weights' {list(map(str, stored))}"
-                call.refuse("E-CONV-KERNEL", listed_sizes.replace("'", ""))
+                shapes = ["x".join(map(str, sizes)) for sizes in (named, stored)]
+                call.refuse("E-CONV-KERNEL", f"kernel_shape is {shapes[0]}, the weights have {shapes[1]} taps")
             kernel[axis] = wanted
     if any(isinstance(size, int) and size < 1 for size in kernel):
         call.refuse("E-CONV-KERNEL", f"a kernel of {'x'.join(map(str, kernel))} taps has none along an axis")

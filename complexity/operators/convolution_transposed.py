@@ -7,7 +7,7 @@ from math import gcd
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
-from ..expressions import Size, at_least, ceil_divide, divide_exactly, maximum, product
+from ..expressions import Size, at_least, ceil_divide, maximum, product
 from ..formats import Accumulation
 from ..ops import Role
 from ..shapes import Shape, Tensor
@@ -27,7 +27,6 @@ class Spread:
 
     batch: Size
     channels: Size
-    group_channels: Size
     group_filters: Size
     filters: Size
     spatial: Shape
@@ -108,17 +107,13 @@ def _spread(call: Call) -> Spread:
     channels = weight[0] if isinstance(weight[0], int) else data[1]
     if isinstance(channels, int) and channels % group:
         call.refuse("E-CONV-GROUP", f"{channels} channels do not divide into {group} groups")
-    # Free channels are taken to divide, as an int would be refused otherwise.
-    seen = divide_exactly(channels, group)
+    seen = channels // group
     kernel = kernel_sizes(call, weight[2:])
-    if seen is None:
-        seen = channels // group
     strides, dilations, _ = axis_list(call, len(kernel))
     pairs = [overlap(*sizes) for sizes in zip(data[2:], kernel, strides, dilations, strict=True)]
     return Spread(
         batch=data[0],
         channels=channels,
-        group_channels=seen,
         group_filters=weight[1],
         filters=weight[1] * group,
         spatial=data[2:],

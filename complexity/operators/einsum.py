@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_letters
 
 from ..accounting import Signal
@@ -52,17 +52,14 @@ def einsum(call: Call) -> Result:
 
 
 def _single(x: Tensor, shape: Shape, outputs: Size, terms: Size) -> Result:
-    y = Tensor(dtype=x.dtype, shape=shape)
     if terms == 1:
-        return Result(
-            outputs=(Tensor(dtype=x.dtype, shape=shape, constant=x.constant, format=x.format, stored=x.stored),),
-            free="data movement",
-        )
+        moved = replace(x, shape=shape, value=None, accumulator=None)
+        return Result(outputs=(moved,), free="data movement")
 
     def text(m: Arithmetic[Signal]) -> None:
         m.sum(m.variable(outputs * terms, x.number), terms=terms, outputs=outputs, role=Role.REDUCTION)
 
-    return Result(outputs=(y,), work=Steps(text=text), kind="sum")
+    return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), work=Steps(text=text), kind="sum")
 
 
 def _many(tensors: tuple[Tensor, ...], shape: Shape, outputs: Size, terms: Size) -> Result:

@@ -44,18 +44,22 @@ def joined_bias(call: Call, *, left_only: bool) -> tuple[Tensor, Accumulation, T
 
 def addition(call: Call) -> Result:
     """y = a + b: one addition per element; in the accumulator of a linear operator where b is its bias."""
-    return sum_or_difference(call, M.add, evaluation.add, "add")
+    return sum_or_difference(call, lambda m, x, y, role: m.add(x, y, role=role), evaluation.add, commutes=True)
 
 
 def subtraction(call: Call) -> Result:
     """y = a - b: one subtraction per element; in the accumulator of a linear operator where b is its bias."""
-    return sum_or_difference(call, M.subtract, evaluation.subtract, "sub")
+    return sum_or_difference(
+        call, lambda m, x, y, role: m.subtract(x, y, role=role), evaluation.subtract, commutes=False
+    )
 
 
-def sum_or_difference(call: Call, verb: Callable[..., Signal], function: evaluation.Function, kind: str) -> Result:
+def sum_or_difference(
+    call: Call, verb: Callable[[M, Signal, Signal, Role], Signal], function: evaluation.Function, *, commutes: bool
+) -> Result:
     """One addition or subtraction per output element."""
     a, b = call.input(0), call.input(1)
-    dtype, commutes = a.dtype or b.dtype, kind == "add"
+    dtype = a.dtype or b.dtype
     common_shape(call, 0, 1)
     value = evaluation.folded(function, dtype, a, b)
     bias = joined_bias(call, left_only=not commutes)
@@ -64,14 +68,14 @@ def sum_or_difference(call: Call, verb: Callable[..., Signal], function: evaluat
 
         def text(m: M) -> None:
             elements = product(tensor.shape or ())
-            verb(m, m.partial(elements, accumulation), m.constant(elements, vector.number), role=Role.BIAS)
+            verb(m, m.partial(elements, accumulation), m.constant(elements, vector.number), Role.BIAS)
 
         return Result(
-            outputs=(Tensor(dtype=dtype, shape=tensor.shape).with_value(value),), work=Steps(text=text), kind=kind
+            outputs=(Tensor(dtype=dtype, shape=tensor.shape).with_value(value),), work=Steps(text=text), kind="add"
         )
     operands = constant_last(a, b) if commutes else [a, b]
     return pointwise(
-        call, lambda m, x, y: verb(m, x, y, role=EACH), 0, 1, kind=kind, dtype=dtype, value=value, operands=operands
+        call, lambda m, x, y: verb(m, x, y, EACH), 0, 1, kind="add", dtype=dtype, value=value, operands=operands
     )
 
 
@@ -339,7 +343,7 @@ OPERATORS = (
     Operator(name="Exp", rule=special("exp", evaluation.number_function(math.exp))),
     Operator(name="Log", rule=special("log", evaluation.number_function(math.log))),
     Operator(name="Floor", rule=special("round", evaluation.floor)),
-    Operator(name="Ceil", rule=special("round", lambda x: evaluation.negate(evaluation.floor(evaluation.negate(x))))),
+    Operator(name="Ceil", rule=special("round", evaluation.ceil)),
     Operator(name="Round", rule=special("round", evaluation.rounded)),
     *(
         Operator(name=name, rule=special(name.lower()))

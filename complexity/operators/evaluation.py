@@ -15,7 +15,17 @@ from fractions import Fraction
 from itertools import product as cartesian
 from typing import cast
 
-from ..expressions import Expression, Size, at_least, divide_exactly, floor_divide, maximum, minimum, rounded_down
+from ..expressions import (
+    Expression,
+    Size,
+    at_least,
+    ceil_divide,
+    divide_exactly,
+    floor_divide,
+    maximum,
+    minimum,
+    rounded_down,
+)
 from ..shapes import Element, Shape, Tensor, broadcast_values, strides_of
 from .moved import whole
 
@@ -24,6 +34,7 @@ __all__ = [
     "absolute",
     "add",
     "both",
+    "ceil",
     "choose",
     "divide",
     "either",
@@ -215,6 +226,15 @@ def floor(a: Element) -> Element:
     if isinstance(number, Expression):
         return rounded_down(number)
     return float(math.floor(number)) if isinstance(number, float) and math.isfinite(number) else number
+
+
+def ceil(a: Element) -> Element:
+    """The least integer not below a."""
+    number = _exact(a)
+    if not isinstance(number, Expression):
+        return negate(floor(negate(number)))
+    parts = math.lcm(*(c.denominator for c in number.terms.values()))
+    return ceil_divide(_scaled(number, parts), parts)
 
 
 def rounded(a: Element) -> Element:

@@ -81,10 +81,18 @@ def category_mapper(call: Call) -> Result:
     return Result(outputs=(Tensor(dtype=dtype, shape=x.shape),), free=LOOKUP)
 
 
+def entries(call: Call, integers: str, strings: str) -> int:
+    """How many entries a table of integers or of strings has; one of the two must be there."""
+    found = call.integers(integers) or call.texts(strings)
+    if not found:
+        call.refuse("E-ATTRIBUTE-MISSING", f"attribute '{integers}' or '{strings}' is required, both are absent")
+    return len(found)
+
+
 def one_hot_encoder(call: Call) -> Result:
     """Ones at the place of each category, along a new last axis."""
-    categories = call.integers("cats_int64s") or call.texts("cats_strings") or ()
-    output = Tensor(dtype="float32", shape=(*call.shape(0), len(categories)))
+    categories = entries(call, "cats_int64s", "cats_strings")
+    output = Tensor(dtype="float32", shape=(*call.shape(0), categories))
     return Result(outputs=(output,), free=LOOKUP)
 
 
@@ -93,15 +101,17 @@ def cast_map(call: Call) -> Result:
     kinds = {"TO_FLOAT": "float32", "TO_STRING": "string", "TO_INT64": "int64"}
     sparse = call.text("map_form", "DENSE") == "SPARSE"
     count: Size = call.integer("max_map", 1) if sparse else call.symbol("count")
+    if isinstance(count, int) and count < 1:
+        call.refuse("E-MAP-SIZE", f"attribute 'max_map' is {count}, expected 1 or more")
     output = Tensor(dtype=kinds.get(call.text("cast_to", "TO_FLOAT")), shape=(1, count))
     return Result(outputs=(output,), free=MOVEMENT)
 
 
 def dict_vectorizer(call: Call) -> Result:
     """The values of a map at the places of their keys in a vocabulary; one row, as the runtime makes it."""
-    words = call.integers("int64_vocabulary") or call.texts("string_vocabulary") or ()
+    words = entries(call, "int64_vocabulary", "string_vocabulary")
     item = call.input(0).item
-    return Result(outputs=(Tensor(dtype=None if item is None else item.dtype, shape=(1, len(words))),), free=LOOKUP)
+    return Result(outputs=(Tensor(dtype=None if item is None else item.dtype, shape=(1, words)),), free=LOOKUP)
 
 
 def zip_map(call: Call) -> Result:

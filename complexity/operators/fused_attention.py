@@ -13,9 +13,9 @@ from ..layers.contraction import Contraction
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .attention import agreed, head_count, per_head, scaling_of
+from .normalization import Normalized
 from .rotary_embedding import rotation
 from .rule import Call, Operator, Result
-from .skip_normalization import normalized_rows
 
 __all__ = [
     "DOMAIN",
@@ -55,7 +55,7 @@ class Fused:
     projection: Contraction | None = None
     biased: Size = 0
     bias_format: Format = field(default_factory=lambda: format_of_dtype("float32"))
-    normalized: Size = 0
+    head_norm: Normalized | None = None
     pairs: Size = 0
 
     @property
@@ -73,8 +73,8 @@ class Fused:
         elif self.biased != 0:
             bias = m.constant(self.biased, self.bias_format)
             m.add(m.variable(self.biased, number), bias, role=Role.BIAS)
-        if self.normalized != 0:
-            normalized_rows(m, self.normalized, self.attention.key_size, number, mean=False)
+        if self.head_norm is not None:
+            self.head_norm.equations(m)
         if self.pairs != 0:
             rotation(m, self.pairs, number, number)
         self.attention.equations(m)
@@ -149,18 +149,25 @@ def self_attention(call: Call, slots: Slots) -> Result:
         value=plain.number,
         activation=plain.number,
     )
-    turned = call.integer("rotary_embedding_dim", 0) or key_size
     work = Fused(
         attention=scores,
         projection=projection_of(call.input(0), call.input(1), inputs, tokens * columns),
         biased=tokens * columns if given(call, slots.bias) else 0,
         bias_format=call.input(1).number,
-        pairs=2 * tokens * heads * (turned // 2) if call.integer("do_rotary", 0) else 0,
+        pairs=2 * tokens * heads * turned_pairs(call, key_size),
     )
     present = buffer or (2, batch, heads, past + queries, key_size)
     output = Tensor(dtype=plain.dtype, shape=(*shape[:-1], heads * value_size))
     outputs = (output, Tensor(dtype=plain.dtype, shape=present))[: max(1, len(call.wanted))]
     return Result(outputs=outputs, work=work, kind="attention", formats=scores.formats)
+
+
+def turned_pairs(call: Call, key_size: Size) -> Size:
+    """Pairs of numbers that do_rotary turns in one head."""
+    width = call.integer("rotary_embedding_dim", 0)
+    if width < 0 or (isinstance(key_size, int) and width > key_size):
+        call.refuse("E-ROTARY-SIZE", f"rotary_embedding_dim {width} is outside 0..{key_size}, the head size")
+    return (width or key_size) // 2 if call.integer("do_rotary", 0) else 0
 
 
 def computed(call: Call, slots: Slots) -> Tensor:

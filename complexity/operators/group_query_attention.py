@@ -7,6 +7,7 @@ from ..layers.attention import Attention
 from ..shapes import Shape, Tensor
 from .attention import agreed, grouped, head_count, per_head, scaling_of
 from .fused_attention import Fused, checked_length, given
+from .normalization import Normalized
 from .rule import Call, Operator, Result
 
 __all__ = ["OPERATORS"]
@@ -78,7 +79,8 @@ def packed_or_apart(call: Call, heads: int, shared: int) -> tuple[Size, Size, Si
 def prepared(call: Call, scores: Attention, vectors: Size) -> Fused:
     """The attention with its new queries and keys normalised and turned where the call asks for it."""
     angles = call.shape(7, 2)[1] if call.integer("do_rotary", 0) else 0
-    return Fused(attention=scores, normalized=vectors if given(call, 14) else 0, pairs=vectors * angles)
+    norm = Normalized(rows=vectors, terms=scores.key_size, format=scores.input, centred=False, scale=True)
+    return Fused(attention=scores, head_norm=norm if given(call, 14) else None, pairs=vectors * angles)
 
 
 OPERATORS = (

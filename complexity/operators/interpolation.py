@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ..accounting import Signal
@@ -41,7 +41,7 @@ class Axis:
         return same and not self.cropped
 
     def taps(self, count: int, widened: bool) -> Size:
-        """Input values one output value depends on; `widened` where a filter against aliasing covers what is left out."""
+        """Input values one output value depends on; `widened`: a filter against aliasing covers those left out."""
         if self.kept:
             return 1
         if not widened:
@@ -104,19 +104,11 @@ def resized_axes(call: Call, rank: int) -> tuple[int, ...]:
     return axes
 
 
-def by_factor(call: Call, before: Size, axis: int, factor: Element, region: tuple[Element, Element] | None) -> Axis:
-    """An axis made `factor` times as long, of the region kept if there is one."""
+def by_factor(call: Call, before: Size, axis: int, factor: Element, cropped: bool) -> Axis:
+    """An axis made `factor` times as long; a region to read from changes no size (as kernels do, unlike the text)."""
     if isinstance(factor, int | float) and not 0 < factor < float("inf"):
         call.refuse("E-RESIZE-SCALE", f"the scale of axis {axis} is {factor}, expected a number above 0")
-    cropped = region is not None and region != (0, 1)
-    after: Size | None
-    if cropped and region is not None:
-        share = None if None in region else evaluation.subtract(region[1], region[0])
-        numbers = isinstance(share, int | float) and isinstance(factor, int | float) and isinstance(before, int)
-        # Kernels multiply in this order; the exact product of three floats may lie beside theirs.
-        after = max(0, int(float(before) * float(share) * float(factor))) if numbers else None  # type: ignore[arg-type]
-    else:
-        after = scaled(before, factor)
+    after = scaled(before, factor)
     return Axis(
         before=before, after=call.symbol(f"size{axis}") if after is None else after, factor=factor, cropped=cropped
     )
@@ -131,7 +123,7 @@ def by_sizes(call: Call, shape: Shape, axes: tuple[int, ...], sizes: tuple[Eleme
         )
     wanted: list[Size] = []
     for axis, size in zip(axes, sizes, strict=True):
-        if size is not None and not isinstance(size, int | Expression) or (isinstance(size, int) and size < 0):
+        if not isinstance(size, int | Expression | None) or (isinstance(size, int) and size < 0):
             call.refuse("E-RESIZE-SIZE", f"the size of axis {axis} is {size}, expected an integer of 0 or more")
         wanted.append(call.symbol(f"size{axis}") if size is None else size)
     if policy == "stretch" or len(axes) < 2:
@@ -170,31 +162,24 @@ def resize(call: Call) -> Result:
     given = scales if sizes is None else sizes
     if given is None or len(given) != len(axes):
         call.refuse("E-RESIZE-SIZE", f"{len(given or ())} scales or sizes are given for {len(axes)} axes")
-    if sizes is not None:
-        changed = by_sizes(call, x.shape, axes, sizes)
-        regions = regions_of(call, len(axes))
-        if regions is not None:
-            changed = {
-                a: Axis(before=c.before, after=c.after, cropped=regions[i] != (0, 1))
-                for i, (a, c) in enumerate(changed.items())
-            }
+    cropped = crops(call, len(axes))
+    if sizes is None:
+        places = zip(axes, given, cropped, strict=True)
+        changed = {axis: by_factor(call, x.shape[axis], axis, factor, crop) for axis, factor, crop in places}
     else:
-        regions = regions_of(call, len(axes))
-        changed = {
-            axis: by_factor(call, x.shape[axis], axis, factor, regions[place] if regions else None)
-            for place, (axis, factor) in enumerate(zip(axes, given, strict=True))
-        }
+        found_axes = by_sizes(call, x.shape, axes, sizes)
+        changed = {axis: replace(found_axes[axis], cropped=crop) for axis, crop in zip(axes, cropped, strict=True)}
     return sampled(call, x, x.shape, changed)
 
 
-def regions_of(call: Call, count: int) -> list[tuple[Element, Element]] | None:
-    """Start and end of the region of every axis, where the coordinates are relative to one."""
+def crops(call: Call, count: int) -> tuple[bool, ...]:
+    """Whether each axis is read from a region other than all of it."""
     if call.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
-        return None
+        return (False,) * count
     roi = elements_of(call, 1) or (None,) * (2 * count)
     if len(roi) != 2 * count:
         call.refuse("E-RESIZE-REGION", f"the region has {len(roi)} numbers, expected {2 * count}")
-    return list(zip(roi[:count], roi[count:], strict=True))
+    return tuple((start, end) != (0, 1) for start, end in zip(roi[:count], roi[count:], strict=True))
 
 
 def sampled(call: Call, x: Tensor, shape: Shape, changed: dict[int, Axis]) -> Result:
@@ -234,7 +219,7 @@ def upsample(call: Call) -> Result:
             "E-RESIZE-SIZE",
             f"{len(scales) if isinstance(scales, tuple) else 0} scales are given for {len(x.shape)} axes",
         )
-    changed = {axis: by_factor(call, x.shape[axis], axis, factor, None) for axis, factor in enumerate(scales)}
+    changed = {axis: by_factor(call, x.shape[axis], axis, factor, False) for axis, factor in enumerate(scales)}
     return sampled(call, x, x.shape, changed)
 
 

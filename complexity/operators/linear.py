@@ -9,6 +9,7 @@ from ..arithmetic import Arithmetic
 from ..expressions import Size, product
 from ..formats import Accumulation
 from ..layers.contraction import Contraction
+from ..layers.dense import Dense
 from ..layers.fused_activation import ACTIVATIONS, activated
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
@@ -89,6 +90,11 @@ def with_epilogue(
     output, work = plain.outputs[0], plain.work
     assert work is not None and output.shape is not None and output.accumulator is not None
     outputs, sum, stored = product(output.shape), output.accumulator, Tensor(dtype=output.dtype).number
+    output = replace(output, accumulator=None)
+    if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant:
+        rows, units = product(output.shape[:-1]), output.shape[-1]
+        dense = Dense(inputs=work.terms, units=units, steps=rows, weight=work.weight, input=work.input)
+        return replace(plain, outputs=(output,), work=dense, formats=dense.formats)
 
     def text(m: Arithmetic[Signal]) -> None:
         work.equations(m)
@@ -101,7 +107,7 @@ def with_epilogue(
         if function:
             activated(m, y, function, outputs, stored)
 
-    return replace(plain, outputs=(replace(output, accumulator=None),), work=Steps(text=text))
+    return replace(plain, outputs=(output,), work=Steps(text=text))
 
 
 def fused_function(call: Call, default: str = "") -> str:

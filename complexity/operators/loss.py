@@ -9,7 +9,8 @@ from ..expressions import Size, product
 from ..formats import Format
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
-from .rule import Call, Operator, Result, Steps
+from .rule import Call, Operator, Result, Steps, operand
+from .softmax import log_softmax
 
 __all__ = ["OPERATORS"]
 
@@ -63,18 +64,6 @@ def likelihood(m: Arithmetic[Signal], call: Call, samples: Size, number: Format)
         m.multiply(total, m.constant(1, number), role=Role.REDUCTION)
 
 
-def log_softmax(m: Arithmetic[Signal], rows: Size, terms: Size, number: Format) -> None:
-    """x - max - log(sum(exp(x - max))) over rows.
-
-    Counting per row: terms - 1 comparisons, 2 * terms subtractions, terms exponentials, terms - 1 additions, 1 log.
-    """
-    role, x = Role.ACTIVATION, m.variable(rows * terms, number)
-    top = m.greatest(x, terms=terms, outputs=rows, role=role)
-    shifted = m.requantize(m.subtract(x, m.broadcast(top, rows * terms), role=role), number)
-    total = m.requantize(m.sum(m.lookup(shifted, "exp"), terms=terms, outputs=rows, role=role), number)
-    m.subtract(shifted, m.broadcast(m.lookup(total, "log"), rows * terms), role=role)
-
-
 def checked_reduction(call: Call) -> str:
     """The attribute 'reduction', one of none, sum and mean."""
     reduction = call.text("reduction", "mean")
@@ -102,7 +91,7 @@ def softmax_cross_entropy(call: Call) -> Result:
 
     def text(m: Arithmetic[Signal]) -> None:
         if classes != 0:
-            log_softmax(m, samples, classes, x.number)
+            log_softmax(m, operand(m, x, samples * classes), samples, classes, x.number)
         likelihood(m, call, samples, x.number)
 
     outputs = (

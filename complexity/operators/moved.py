@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
+from ..errors import quoted
 from ..expressions import Size, is_expression, product
 from ..formats import Format, widest
 from ..shapes import FOLDED, Element, Shape, Tensor, strides_of
@@ -37,8 +38,8 @@ Offsets = Sequence[Sequence[int | None]]
 
 
 def listed(shape: Sequence[object]) -> str:
-    """A shape as messages print it."""
-    return "[" + ",".join(map(str, shape)) + "]"
+    """A list of sizes or numbers as messages print it."""
+    return quoted("[" + ",".join(map(str, shape)) + "]", 120)
 
 
 def whole(shape: Shape | None) -> list[int] | None:
@@ -46,7 +47,8 @@ def whole(shape: Shape | None) -> list[int] | None:
     if shape is None:
         return None
     sizes = [size for size in shape if isinstance(size, int)]
-    return sizes if len(sizes) == len(shape) and prod(sizes) <= FOLDED else None
+    # A huge axis beside an empty one holds nothing, and still must not be walked.
+    return sizes if len(sizes) == len(shape) and prod(sizes) <= FOLDED and max(sizes, default=0) <= FOLDED else None
 
 
 def movement(*outputs: Tensor) -> Result:
@@ -99,8 +101,11 @@ def _common_format(tensors: Sequence[Tensor]) -> Format | None:
 
 def picked(value: tuple[Element, ...] | None, offsets: Offsets, missing: Element = None) -> list[Element] | None:
     """The elements at the sums of one offset per axis, row-major; `missing` where an axis has no source."""
-    if value is None or prod(len(axis) for axis in offsets) > FOLDED:
+    total = prod(len(axis) for axis in offsets)
+    if value is None or total > FOLDED:
         return None
+    if total == 0:
+        return []
     places: list[int | None] = [0]
     for axis in offsets:
         places = [None if place is None or step is None else place + step for place in places for step in axis]
@@ -152,7 +157,7 @@ def _size(call: Call, index: int, place: int, element: Element, least: int) -> S
     if is_expression(element):
         return element
     if not isinstance(element, int):
-        call.refuse("E-SIZE-TYPE", f"input {index} holds {element!r} where an integer size is expected")
+        call.refuse("E-SIZE-TYPE", f"input {index} holds '{quoted(element)}' where an integer size is expected")
     if element < least:
         call.refuse("E-SIZE", f"input {index} asks for size {element}, expected {least} or more")
     return int(element)

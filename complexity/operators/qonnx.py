@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
+from ..errors import quoted
 from ..expressions import Size, product
 from ..formats import WIDEST, Binary, Fixed, Float, Format, Ternary
 from ..ops import Role
@@ -99,7 +100,8 @@ def multi_threshold(call: Call) -> Result:
         width = shape[at] if shape else 1
         if isinstance(width, int) and width != channels:
             call.refuse(
-                "E-THRESHOLD-CHANNELS", f"thresholds of {channels} channels for input {listed(shape)} in {layout}"
+                "E-THRESHOLD-CHANNELS",
+                f"thresholds of {channels} channels for input {listed(shape)} in {quoted(layout)}",
             )
     comparisons, thresholds = product(shape) * steps, call.input(1)
 

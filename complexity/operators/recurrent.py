@@ -193,14 +193,14 @@ def _functions(call: Call, default: tuple[str, ...], directions: int) -> list[tu
 SHARED = "activation_alpha activation_beta activations clip direction hidden_size"
 
 OPERATORS = (
-    Operator(name="RNN", rule=rnn, inputs=(3, 6), outputs=(0, 2), attributes=f"{SHARED} layout", settings=(4,)),
+    Operator(name="RNN", rule=rnn, inputs=(3, 6), outputs=(0, 2), attributes=f"{SHARED} layout", settings=(4, 5)),
     Operator(
         name="GRU",
         rule=gru,
         inputs=(3, 6),
         outputs=(0, 2),
         attributes=f"{SHARED} layout linear_before_reset",
-        settings=(4,),
+        settings=(4, 5),
     ),
     Operator(
         name="LSTM",
@@ -208,7 +208,7 @@ OPERATORS = (
         inputs=(3, 8),
         outputs=(0, 3),
         attributes=f"{SHARED} input_forget layout",
-        settings=(4,),
+        settings=(4, 5, 6),
     ),
     Operator(
         name=DYNAMIC_LSTM,
@@ -217,7 +217,7 @@ OPERATORS = (
         outputs=(0, 3),
         attributes=f"{SHARED} input_forget",
         weights=(1, 2),
-        settings=(4, 8, 9, 10, 11),
+        settings=(4, 5, 6, 8, 9, 10, 11),
         domain=MICROSOFT,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from ..errors import quoted
 from ..expressions import Size
 from ..shapes import FOLDED, Element, Shape, ShapeConflict, Tensor, broadcast, strides_of
 from .moved import (
@@ -106,7 +107,7 @@ def pad(call: Call) -> Result:
     """So many numbers put before and behind each axis; a negative number of them cuts."""
     x, mode = call.input(0), call.text("mode", "constant")
     if mode not in ("constant", "reflect", "edge", "wrap"):
-        call.refuse("E-PAD-MODE", f"mode is '{mode}', expected constant, reflect, edge or wrap")
+        call.refuse("E-PAD-MODE", f"mode is '{quoted(mode)}', expected constant, reflect, edge or wrap")
     listed_pads = call.integers("pads")
     pads: Shape | None = listed_pads
     if listed_pads is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import quoted
 from ..expressions import Size, divide_exactly, floor_divide, product
 from ..shapes import Element, Shape, Tensor, strides_of
 from .moved import (
@@ -111,8 +112,9 @@ def unsqueeze(call: Call) -> Result:
     x = call.input(0)
     if x.shape is None or undecided(call, 1):
         return movement(regrouped(x, None))
-    count = call.integers("axes") or call.values(1) or ()
-    rank = len(x.shape) + len(count)
+    attribute, value = call.integers("axes"), call.values(1)
+    count = len(value or ()) if attribute is None else len(attribute)
+    rank = len(x.shape) + count
     axes = axes_of(call, 1, rank)
     if axes is None:
         call.refuse("E-ATTRIBUTE-MISSING", "the axes to insert are absent")
@@ -162,7 +164,7 @@ def _block(call: Call) -> int:
     if block < 1:
         call.refuse("E-BLOCK-SIZE", f"blocksize is {block}, expected 1 or more")
     if mode not in ("DCR", "CRD"):
-        call.refuse("E-BLOCK-MODE", f"mode is '{mode}', expected DCR or CRD")
+        call.refuse("E-BLOCK-MODE", f"mode is '{quoted(mode)}', expected DCR or CRD")
     return block
 
 

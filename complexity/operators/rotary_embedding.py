@@ -33,7 +33,8 @@ def rotary_embedding(call: Call) -> Result:
 
 
 def rotary_embedding_microsoft(call: Call) -> Result:
-    """The com.microsoft twin: positions are input 1; without num_heads the width of the table decides the head size.
+    """The com.microsoft twins: positions are input 1; without num_heads the width of the table decides the head size.
+    MRotaryEmbedding chooses its angles by three positions per token, which is data movement too.
 
     Its attribute 'scale' multiplies nothing in the runtime that defines the operator, so nothing is charged for it.
     """
@@ -95,6 +96,14 @@ OPERATORS = (
         rule=rotary_embedding_microsoft,
         inputs=(4, 4),
         attributes="interleaved is_packed_batching num_heads rotary_embedding_dim scale",
+        settings=(1, 2, 3),
+        domain="com.microsoft",
+    ),
+    Operator(
+        name="MRotaryEmbedding",
+        rule=rotary_embedding_microsoft,
+        inputs=(4, 4),
+        attributes="interleaved is_packed_batching mrope_layout mrope_section num_heads rotary_embedding_dim scale",
         settings=(1, 2, 3),
         domain="com.microsoft",
     ),

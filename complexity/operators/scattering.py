@@ -6,6 +6,7 @@ from itertools import product as cartesian
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
+from ..errors import quoted
 from ..expressions import Size
 from ..ops import Role
 from ..shapes import Element, Shape, Tensor, strides_of
@@ -82,7 +83,7 @@ def _slice_places(call: Call, data: Tensor, indices: Tensor, depth: int) -> list
 def _written(call: Call, places: list[int | None] | None) -> Result:
     data, updates, reduction = call.input(0), call.input(2), call.text("reduction", "none")
     if reduction not in ("none", "add", "mul", "max", "min"):
-        call.refuse("E-SCATTER-REDUCTION", f"reduction is '{reduction}', expected none, add, mul, max or min")
+        call.refuse("E-SCATTER-REDUCTION", f"reduction is '{quoted(reduction)}', expected none, add, mul, max or min")
     value = _overwritten(data, updates, places) if reduction == "none" else None
     result = joined((data, updates), data.shape, value)
     constant = result.constant and call.input(1).constant

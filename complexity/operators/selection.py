@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..errors import quoted
 from ..expressions import Size
 from ..shapes import Tensor
 from .rule import Call, Operator, Result
@@ -42,7 +43,7 @@ def image_decoder(call: Call) -> Result:
     """An image as [height, width, channels] bytes."""
     pixels = call.text("pixel_format", "RGB")
     if pixels not in CHANNELS:
-        call.refuse("E-PIXEL-FORMAT", f"pixel_format is '{pixels}', expected {', '.join(CHANNELS)}")
+        call.refuse("E-PIXEL-FORMAT", f"pixel_format is '{quoted(pixels)}', expected {', '.join(CHANNELS)}")
     shape = (call.symbol("height"), call.symbol("width"), CHANNELS[pixels])
     return Result(outputs=(Tensor(dtype="uint8", shape=shape),))
 

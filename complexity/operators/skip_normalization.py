@@ -5,40 +5,12 @@ from __future__ import annotations
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
-from ..formats import Format
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
+from .normalization import Normalized
 from .rule import Call, Operator, Result, Steps, operand
 
-__all__ = ["OPERATORS", "normalized_rows"]
-
-
-def normalized_rows(
-    m: Arithmetic[Signal], rows: Size, terms: Size, number: Format, *, mean: bool = True, bias: bool = False
-) -> None:
-    """(x - mean) / sqrt(mean((x - mean)^2) + epsilon) * scale + bias over rows; without `mean` x is taken as it is.
-
-    Counting: per row terms - 1 additions and a product by 1/terms for each mean, terms subtractions, squares, products
-    by the inverse deviation and by the scale, one addition of epsilon, one sqrt, one reciprocal; terms additions of the
-    bias.
-    """
-    role, elements = Role.NORMALIZATION, rows * terms
-    if elements == 0:
-        return
-    x, one = m.variable(elements, number), m.constant(rows, number)
-    if mean:
-        total = m.requantize(m.sum(x, terms=terms, outputs=rows, role=role), number)
-        centre = m.requantize(m.multiply(total, one, role=role), number)
-        x = m.requantize(m.subtract(x, m.broadcast(centre, elements), role=role), number)
-    square = m.requantize(m.multiply(x, x, role=role), number)
-    total = m.requantize(m.sum(square, terms=terms, outputs=rows, role=role), number)
-    variance = m.requantize(m.multiply(total, one, role=role), number)
-    root = m.lookup(m.requantize(m.add(variance, one, role=role), number), "sqrt", role=role)
-    inverse = m.broadcast(m.lookup(root, "reciprocal", role=role), elements)
-    y = m.requantize(m.multiply(x, inverse, role=role), number)
-    y = m.requantize(m.multiply(y, m.constant(elements, number), role=Role.SCALE), number)
-    if bias:
-        m.add(y, m.constant(elements, number), role=Role.BIAS)
+__all__ = ["OPERATORS"]
 
 
 def last_axis(call: Call, shape: Shape) -> tuple[Size, Size]:
@@ -85,7 +57,7 @@ def skipped(call: Call, *, mean: bool, bias: int) -> Result:
         total = m.add(operand(m, x, rows * width), operand(m, call.input(1), rows * width), role=Role.ELEMENTWISE)
         if biased:
             m.add(m.requantize(total, x.number), operand(m, call.input(bias), rows * width), role=Role.BIAS)
-        normalized_rows(m, rows, width, x.number, mean=mean, bias=shifted)
+        Normalized(rows=rows, terms=width, format=x.number, centred=mean, scale=True, bias=shifted).equations(m)
 
     statistics = Tensor(dtype="float32", shape=(*shape[:-1], 1))
     whole = Tensor(dtype=x.dtype, shape=shape)
@@ -101,7 +73,7 @@ def simplified_layer_normalization(call: Call) -> Result:
     fits(call, 1, width, "scale")
 
     def text(m: Arithmetic[Signal]) -> None:
-        normalized_rows(m, rows, width, x.number, mean=False)
+        Normalized(rows=rows, terms=width, format=x.number, centred=False, scale=True).equations(m)
 
     kept = (*shape[:axis], *(1 for _ in shape[axis:]))
     outputs = (Tensor(dtype=call.input(1).dtype, shape=shape), Tensor(dtype="float32", shape=kept))
@@ -137,13 +109,48 @@ def embedded(call: Call, *, dtype: str | None) -> Result:
         for table in (3, 4):
             if call.given(table) is not None:
                 words = m.add(m.requantize(words, number), m.variable(rows * width, number), role=Role.ELEMENTWISE)
-        normalized_rows(m, rows, width, number, bias=True)
+        Normalized(rows=rows, terms=width, format=number, scale=True, bias=True).equations(m)
         if mask is not None:
             m.sum(m.variable(rows, mask.number), terms=sequence, outputs=batch, role=Role.REDUCTION)
 
     whole = Tensor(dtype=dtype, shape=(batch, sequence, width))
     outputs = (whole, Tensor(dtype="int32", shape=(batch,)), whole)
     return Result(outputs=outputs[: max(1, len(call.wanted))], work=Steps(text=text), kind="normalization")
+
+
+def group_norm(call: Call) -> Result:
+    """Groups of channels normalised per sample, then SiLU where `activation` is 1: one sigmoid and one product each."""
+    return grouped(call, ())
+
+
+def skip_group_norm(call: Call) -> Result:
+    """GroupNorm(X + skip + bias)."""
+    return grouped(call, (3, 4))
+
+
+def grouped(call: Call, added: tuple[int, ...]) -> Result:
+    """One addition per element for every input of `added` that is there, then the normalisation."""
+    x, shape, groups = call.input(0), call.shape(0, 4), call.integer("groups")
+    channels = shape[3] if call.integer("channels_last", 1) else shape[1]
+    if groups < 1 or (isinstance(channels, int) and channels % groups):
+        call.refuse("E-NORMALIZATION-GROUPS", f"{channels} channels do not divide into {groups} groups")
+    for index, what in ((1, "gamma"), (2, "beta")):
+        fits(call, index, channels, what)
+    activation, elements = call.integer("activation", 0), product(shape)
+    joined = [tensor for index in added if (tensor := call.given(index)) is not None]
+
+    def text(m: Arithmetic[Signal]) -> None:
+        total = operand(m, x, elements)
+        for tensor in joined:
+            total = m.requantize(m.add(total, operand(m, tensor, elements), role=Role.ELEMENTWISE), x.number)
+        rows = shape[0] * groups
+        terms = product(shape[1:]) // groups
+        Normalized(rows=rows, terms=terms, format=x.number, scale=True, bias=True).equations(m)
+        if activation:
+            m.multiply(total, m.lookup(total, "sigmoid"), role=Role.ACTIVATION)
+
+    whole = Tensor(dtype=x.dtype, shape=shape)
+    return Result(outputs=(whole, whole)[: max(1, len(call.wanted))], work=Steps(text=text), kind="normalization")
 
 
 DOMAIN = "com.microsoft"
@@ -189,6 +196,21 @@ OPERATORS = (
         attributes="epsilon",
         weights=(2, 3, 4, 5, 6),
         settings=(0, 1, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17),
+        domain=DOMAIN,
+    ),
+    Operator(
+        name="GroupNorm",
+        rule=group_norm,
+        inputs=(3, 3),
+        attributes="activation channels_last epsilon groups",
+        domain=DOMAIN,
+    ),
+    Operator(
+        name="SkipGroupNorm",
+        rule=skip_group_norm,
+        inputs=(4, 5),
+        outputs=(1, 2),
+        attributes="activation channels_last epsilon groups",
         domain=DOMAIN,
     ),
 )

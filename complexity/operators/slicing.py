@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..expressions import Size, at_least, ceil_divide, divide_exactly, maximum, minimum
+from ..expressions import Size, at_least, ceil_divide, divide_exactly, maximum, minimum, product
 from ..shapes import Element, Shape, Tensor
 from .moved import MOVEMENT, axes_of, listed, movement, partly, picked, plain, sizes_from_data, undecided, whole
 from .rule import Call, Operator, Result
@@ -69,7 +69,7 @@ def _cut(call: Call, axis: int, size: Size, bounds: tuple[Element, Element, Elem
         last = maximum(_from_front(end, size), -1)
         return Cut(maximum(0, ceil_divide(first - last, -step)), first, step)
     first, last = maximum(_from_front(start, size), 0), minimum(_from_front(end, size), size)
-    if isinstance(start, int) and start < 0 and last == size and not isinstance(size, int):
+    if isinstance(start, int) and -ENDLESS < start < 0 and last == size and not isinstance(size, int):
         # The last few: Min(size, few), which reads better than size - Max(0, size - few).
         return Cut(ceil_divide(minimum(size, -start), step), first, step)
     return Cut(maximum(0, ceil_divide(last - first, step)), first, step)
@@ -97,6 +97,8 @@ def _cut_value(x: Tensor, cuts: Sequence[Cut]) -> list[Element] | None:
     for cut, axis in zip(cuts, plain(sizes), strict=True):
         if not isinstance(cut.first, int) or not isinstance(cut.length, int):
             return None
+        if cut.length and not 0 <= cut.first + (cut.length - 1) * cut.step < len(axis):
+            return None
         offsets.append([axis[cut.first + place * cut.step] for place in range(cut.length)])
     return picked(x.value, offsets)
 
@@ -111,12 +113,13 @@ def split(call: Call) -> Result:
     parts = _named_parts(call, size) or _equal_parts(call, size, count)
     if len(parts) != count:
         call.refuse("E-SPLIT-COUNT", f"{len(parts)} parts for {count} outputs")
-    outputs, first = [], 0
+    outputs: list[Tensor] = []
+    first: int | None = 0
     rank = range(len(x.shape))
     for part in parts:
         cuts = [Cut(part, first, 1) if place == axis else Cut(x.shape[place], 0, 1) for place in rank]
         outputs.append(partly(call, x, tuple(cut.length for cut in cuts), _cut_value(x, cuts)))
-        first = first + part if isinstance(part, int) else first
+        first = first + part if first is not None and isinstance(part, int) else None
     return movement(*outputs)
 
 
@@ -161,7 +164,7 @@ def compress(call: Call) -> Result:
         return movement(partly(call, x, None if "axis" in call.attributes else (call.symbol("count"),)))
     flat = "axis" not in call.attributes
     axis = 0 if flat else call.axis(call.integer("axis"), len(x.shape))
-    shape = (x.size or 0,) if flat else x.shape
+    shape = (product(x.shape),) if flat else x.shape
     if condition is None or None in condition:
         return movement(partly(call, x, (*shape[:axis], call.symbol("count"), *shape[axis + 1 :])))
     chosen = [place for place, holds in enumerate(condition) if holds is not None and holds == 1]

@@ -9,6 +9,7 @@ from ..formats import format_of_dtype
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .element_types import element_type
+from .linear import MICROSOFT
 from .rule import Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
@@ -44,6 +45,27 @@ def dft(call: Call) -> Result:
         _sums(m, m.variable(values * terms * parts, x.number), terms * parts, values)
 
     y = Tensor(dtype=x.dtype, shape=(*shape[:axis], outputs, *shape[axis + 1 : -1], last))
+    return Result(outputs=(y,), work=Steps(text=text), kind="dft")
+
+
+def rfft(call: Call) -> Result:
+    """The onesided DFT of the last axis of real numbers, and its inverse Irfft, over which no parts are kept."""
+    inverse, x, shape = call.op == "Irfft", call.input(0), call.shape(0)
+    if call.integer("signal_ndim", 1) != 1:
+        call.unknown(f"no rule for a transform over {call.integer('signal_ndim', 1)} axes at once")
+    if len(shape) < 1 + inverse:
+        call.refuse("E-RANK", f"input 0 has rank {len(shape)}, expected {1 + inverse} or more")
+    parts = _parts(call, shape) if inverse else 1
+    others, size = (shape[:-2], shape[-2]) if inverse else (shape[:-1], shape[-1])
+    if at_least(size, 1 + inverse) is False:
+        call.refuse("E-DFT-LENGTH", f"a transform of {size} values has too few, expected {1 + inverse} or more")
+    outputs = 2 * (size - 1) if inverse else floor_divide(size, 2) + 1
+    values = product(others) * outputs * (1 if inverse else 2)
+
+    def text(m: Arithmetic[Signal]) -> None:
+        _sums(m, m.variable(values * size * parts, x.number), size * parts, values)
+
+    y = Tensor(dtype=x.dtype, shape=(*others, outputs) if inverse else (*others, outputs, 2))
     return Result(outputs=(y,), work=Steps(text=text), kind="dft")
 
 
@@ -195,10 +217,12 @@ def mel_weights(call: Call) -> Result:
     return Result(outputs=(y,), work=Steps(text=text), kind="mel weights")
 
 
+REAL = "normalized onesided signal_ndim"
 WINDOWS = ("HannWindow", "HammingWindow", "BlackmanWindow")
 
 OPERATORS = (
     Operator(name="DFT", rule=dft, inputs=(1, 3), attributes="axis inverse onesided", settings=(1, 2)),
+    *(Operator(name=name, rule=rfft, attributes=REAL, domain=MICROSOFT) for name in ("Rfft", "Irfft")),
     Operator(name="STFT", rule=stft, inputs=(2, 4), attributes="onesided", settings=(1, 3)),
     *(
         Operator(name=name, rule=cosine_window, attributes="output_datatype periodic", settings=(0,))

@@ -12,7 +12,7 @@ from ..layers.attention import softmax_rows
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .attention import agreed, head_count, per_head
-from .fused_attention import projection_of
+from .fused_attention import checked_length, projection_of
 from .rule import Call, Operator, Result, Steps, operand
 
 __all__ = ["OPERATORS"]
@@ -140,7 +140,7 @@ def relative_position_bias(call: Call) -> Result:
     lengths: list[Size] = []
     for index, name in ((1, "query_length"), (2, "key_length")):
         known = call.sizes(index)
-        lengths.append(known[0] if known else call.symbol(name))
+        lengths.append(checked_length(call, known[0]) if known else call.symbol(name))
     output = Tensor(dtype=call.input(0).dtype, shape=(1, heads, *lengths))
     return Result(outputs=(output,), free="data movement")
 

@@ -32,20 +32,23 @@ class Forest:
     trees: int
 
 
-def longest_path(call: Call, root: Node, children: Mapping[Node, tuple[Node, Node]], cost: Mapping[Node, int]) -> int:
-    """Comparisons on the dearest way from a root to a leaf; a node reached twice is no tree."""
-    longest, seen = 0, {root}
+def longest_path(
+    call: Call, root: Node, children: Mapping[Node, tuple[Node, Node]], cost: Mapping[Node, int]
+) -> tuple[int, int]:
+    """Comparisons on the dearest way from a root to a leaf, and branches reached; a node reached twice is no tree."""
+    longest, branches, seen = 0, 0, {root}
     frontier: list[tuple[Node, int]] = [(root, 0)]
     while frontier:
         node, spent = frontier.pop()
-        spent += cost.get(node, 1) if node in children else 0
+        if node in children:
+            spent, branches = spent + cost.get(node, 1), branches + 1
         longest = max(longest, spent)
         for child in set(children.get(node, ())):
             if child in seen:
                 call.refuse("E-TREE-CYCLE", f"tree node {child} is reached twice")
             seen.add(child)
             frontier.append((child, spent))
-    return longest
+    return longest, branches
 
 
 def column(call: Call, name: str, length: int) -> tuple[int, ...]:
@@ -79,8 +82,11 @@ def labelled_forest(call: Call, prefix: str) -> Forest:
     most: dict[int, int] = {}
     for (tree, _), count in Counter(owners).items():
         most[tree] = max(most.get(tree, 0), count)
-    depth = sum(longest_path(call, root, children, {}) for root in roots.values())
-    return Forest(comparisons=depth, votes=sum(most.values()), trees=len(roots))
+    paths = [longest_path(call, root, children, {}) for root in roots.values()]
+    lost = len(children) - sum(branches for _, branches in paths)
+    if lost:
+        call.refuse("E-TREE-CYCLE", f"{lost} of {len(children)} branches are reached from no root of a tree")
+    return Forest(comparisons=sum(path for path, _ in paths), votes=sum(most.values()), trees=len(roots))
 
 
 def indexed_forest(call: Call) -> Forest:
@@ -103,7 +109,7 @@ def indexed_forest(call: Call) -> Forest:
         if not 0 <= root < len(yes):
             call.refuse("E-TREE-NODE", f"tree root {root} is outside 0..{len(yes) - 1}")
     costs = membership_costs(call)
-    depth = sum(longest_path(call, root, children, costs) for root in roots)
+    depth = sum(longest_path(call, root, children, costs)[0] for root in roots)
     return Forest(comparisons=depth, votes=len(roots), trees=len(roots))
 
 

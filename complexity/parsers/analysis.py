@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..expressions import Size, is_expression, names, substitute
 from ..formats import FLOATS
-from ..operators.rule import Result, Uncounted
 from ..quantization import Quantization
 from ..shapes import Element, Tensor
 from .attributes import text
+from .rows import Answer
 from .scope import Body
 from .source import Source
 from .values import values
@@ -24,26 +24,43 @@ __all__ = ["Analysis", "FunctionName"]
 FunctionName = tuple[str, str, str]
 # Shape chains are integers; of floats only scales, bounds and steps are ever needed before the run.
 FLOATS_FOLDED, INTEGERS_FOLDED = 64, 10_000
+# Nodes walked beyond once each, over all trips of all loops.
+AGAIN = 200_000
 
 
 @dataclass(slots=True, kw_only=True)
 class Analysis:
     """The model, the user's bindings and formats, and everything worth remembering between nodes.
 
-    results, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
-    remarks: warnings in order. unknown_attributes: named once each.
+    answers, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
+    remarks: warnings in order. unknown_attributes: named once each. size_names: which node a free size is called
+    after; inventions: how many were asked for. spent: nodes walked again in loops.
     """
 
     source: Source
     quantization: Quantization
     dims: Mapping[str, int]
     functions: Mapping[FunctionName, FunctionProto] = field(default_factory=dict)
-    results: dict[object, Result | Uncounted] = field(default_factory=dict)
+    answers: dict[object, Answer] = field(default_factory=dict)
     bodies: dict[object, Body] = field(default_factory=dict)
     stored: dict[str, Size] = field(default_factory=dict)
     remarks: dict[str, None] = field(default_factory=dict)
     unknown_attributes: dict[str, None] = field(default_factory=dict)
     used_dims: set[str] = field(default_factory=set)
+    size_names: dict[str, str] = field(default_factory=dict)
+    inventions: int = 0
+    spent: int = 0
+
+    def size_name(self, path: str, place: str) -> str:
+        """What the free sizes of a node are called after: its path, made unlike that of another node."""
+        while self.size_names.setdefault(path, place) != place:
+            path = f"{path}#{place.rpartition('#')[2]}"
+        return path
+
+    def spend(self, nodes: int) -> bool:
+        """Whether so many nodes may be walked once more; loops in loops must not multiply without end."""
+        self.spent += nodes
+        return self.spent <= AGAIN
 
     def bound(self, size: Size) -> Size:
         """A size with the user's bindings of the names in it."""

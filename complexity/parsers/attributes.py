@@ -35,7 +35,7 @@ def plain_attributes(
 ) -> dict[str, Attribute]:
     """Attribute values by name; a reference to an attribute of the function call is looked up in `bound`.
 
-    Graphs are left to the control-flow operators; a reference to an attribute the call does not give is absent.
+    Graphs are placeholders, left to the control-flow operators; a reference to an attribute the call does not give is absent.
     """
     plain: dict[str, Attribute] = {}
     for attribute in attributes:
@@ -70,6 +70,9 @@ def _plain(attribute: AttributeProto, tensor: Callable[[TensorProto], Tensor]) -
                 f"attribute '{quoted(attribute.name)}' lists {len(values)} values, more than {LONGEST}",
             )
         return tuple(text(value) for value in attribute.strings) if kind == STRINGS else tuple(values)
+    if kind == GRAPH:
+        # A placeholder: whoever runs graphs reads them from the node, a rule only learns that there is one.
+        return "graph"
     if kind == SPARSE:
         return Tensor(dtype=tensor(attribute.sparse_tensor.values).dtype, shape=tuple(attribute.sparse_tensor.dims))
     return None

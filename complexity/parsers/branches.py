@@ -105,7 +105,8 @@ def _undecided(row: Row, bodies: dict[str, Body], outputs: tuple[Tensor, ...]) -
 def _flops(body: Body) -> Size:
     total: Size = 0
     for row in body.rows:
-        total = total + (row.operations("paper").total(FLOPS.weight) or 0)
+        own = row.operations("paper").total(FLOPS.weight)
+        total = total if own is None else total + own
         if row.branches and not row.alternative:
             total = total + maximum(*(_flops(Body(outputs=(), rows=rows, peak=0)) for rows in row.branches))
     return total

@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError, quoted
-from ..expressions import Size, is_expression
-from ..formats import FLOATS
+from ..errors import ComplexityError, ModelError, quoted
 from ..network import Row, Status
 from ..operators import find
 from ..operators.rule import Call, Operator, Result, Uncounted
 from ..shapes import ShapeConflict, Tensor
 from . import control_flow
 from .analysis import Analysis, FunctionName
-from .attributes import plain_attributes
+from .attributes import plain_attributes, text
+from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
-from .rows import finished_row
+from .rows import Answer, answer_of, trained
 from .scope import Body, Scope
-from .versions import opsets_of, version_problem
+from .unwalked import unwalked
+from .versions import version_problem
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto
+    from onnx import AttributeProto, GraphProto, NodeProto
 
 __all__ = ["Walker"]
 
-FUNCTION_DEPTH, GRAPH_DEPTH = 100, 32
+GRAPH_DEPTH = 32
 UNKNOWN = Tensor()
 
 
@@ -83,31 +83,32 @@ class Walker:
 
     def nodes(self, nodes: Sequence[NodeProto], scope: Scope, outputs: Sequence[str]) -> Body:
         """Walk nodes in file order."""
-        uses = Uses.of(nodes, outputs)
-        live = Live(scope, uses)
+        live = Live(scope, Uses.of(nodes, outputs))
         rows: list[Row] = []
-        feasible = True
+        problem: ComplexityError | None = None
         for index, node in enumerate(nodes):
             path = node_path(node, index)
-            within: Size | None = 0
             try:
-                body = self.node(node, index, path, scope, uses)
-                tensors, own, within = body.outputs, body.rows, body.peak
-                self.define(node, tensors, scope)
-            except ModelError as error:
+                rows.extend(self.node(node, index, path, live))
+            except ModelError as found:
+                error = found if found.where else found.at(place_of(self.prefix + path, text(node.op_type)))
                 if not self.tolerant:
-                    raise error if error.where else error.at(place_of(self.prefix + path, node.op_type)) from None
-                row = self.blank(node, index, path, ())
-                own = (replace(row, status=Status.UNCOUNTED, reason=error.fact, written=None),)
-                self.define(node, (), scope)
-                feasible = False
-            # The last row is the node's own; the ones before it belong to bodies it ran.
-            rows.extend((*own[:-1], replace(own[-1], live=live.after(index, node, within))))
+                    raise error from None
+                problem = problem or error
+                rows.extend(self.misfit(node, index, path, live, found.fact))
         for name in outputs:
             if name and scope.find(name) is None:
                 raise ModelError("E-OUTPUT-UNDEFINED", f"output '{quoted(name)}' is produced by no node")
-        found = tuple(scope.find(name) or UNKNOWN for name in outputs)
-        return Body(outputs=found, rows=tuple(rows), peak=live.peak, feasible=feasible)
+        found_outputs = tuple(scope.find(name) or UNKNOWN for name in outputs)
+        return Body(outputs=found_outputs, rows=tuple(rows), peak=live.peak, problem=problem)
+
+    def misfit(self, node: NodeProto, index: int, path: str, live: Live, fact: str) -> tuple[Row, ...]:
+        """The rows of a node that does not fit its inputs, where that is no reason to refuse the model."""
+        for name in node.output:
+            if name:
+                live.scope.tensors.setdefault(name, UNKNOWN)
+        live.after(index, node)
+        return unwalked(node, self.blank(node, index, path, ()), fact)
 
     def define(self, node: NodeProto, tensors: Sequence[Tensor], scope: Scope) -> None:
         """Give the outputs of a node their names, each name once."""
@@ -117,32 +118,63 @@ class Walker:
             if name:
                 scope.tensors[name] = tensors[position] if position < len(tensors) else UNKNOWN
 
-    def node(self, node: NodeProto, index: int, path: str, scope: Scope, uses: Uses) -> Body:
-        """Outputs and rows of one node, its own row last; `peak` are the bits alive in its bodies."""
+    def node(self, node: NodeProto, index: int, path: str, live: Live) -> tuple[Row, ...]:
+        """Rows of one node, its own last; its outputs become known in the scope of `live`."""
+        scope = live.scope
         inputs = self.inputs(node, scope)
-        row = self.blank(node, index, path, inputs)
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        function = (domain, node.op_type, node.overload)
-        if function in self.analysis.functions:
-            return self.call_function(function, node, row, inputs)
-        run, operator = control_flow.find(domain, node.op_type), find(domain, node.op_type)
-        problem = version_problem(domain, node.op_type, self.opsets)
+        domain, op = node.domain, node.op_type
+        if domain == "ai.onnx":
+            domain = ""
+        if self.analysis.functions and (function := (text(domain), text(op), text(node.overload))) in self.analysis.functions:
+            body = call_function(self, function, node, self.blank(node, index, path, inputs), inputs)
+            return self.with_body(node, index, body, live)
+        run, operator = control_flow.find(domain, op), find(domain, op)
+        problem = version_problem(domain, op, self.opsets)
         if problem is None and run is None and operator is None:
-            problem = f"no rule for operator {quoted(node.op_type)} of domain {quoted(domain or 'ai.onnx')}"
+            problem = f"no rule for operator {quoted(op)} of domain {quoted(domain or 'ai.onnx')}"
         if problem is not None:
-            own = replace(row, status=Status.UNCOUNTED, reason=problem, written=None)
-            return Body(outputs=(), rows=(own,), peak=0)
+            rows = unwalked(node, self.blank(node, index, path, inputs), problem)
+            return self.with_body(node, index, Body(outputs=(), rows=rows, peak=0), live)
         if run is not None:
-            return self.controlled(run, node, row, inputs, scope)
+            body = self.controlled(run, node, self.blank(node, index, path, inputs), inputs, scope)
+            return self.with_body(node, index, body, live)
         assert operator is not None
+        return (self.operation(operator, node, index, path, inputs, live),)
+
+    def with_body(self, node: NodeProto, index: int, body: Body, live: Live) -> tuple[Row, ...]:
+        """The rows of a node that ran a body, its own row last, with the bits alive beside it."""
+        self.define(node, body.outputs, live.scope)
+        return (*body.rows[:-1], replace(body.rows[-1], live=live.after(index, node, body.peak)))
+
+    def operation(
+        self, operator: Operator, node: NodeProto, index: int, path: str, inputs: tuple[Tensor | None, ...], live: Live
+    ) -> Row:
+        """The row of an operator's call; its outputs become known."""
         self.check(operator, node)
-        call = self.call(operator, node, domain, path, inputs, uses)
-        result = self.result(operator, call, node)
-        tensors = tuple(self.finished(tensor, call, result) for tensor in result.outputs)
+        answer = self.answer(operator, node, index, path, inputs, live.uses)
+        tensors, place = answer.outputs, f"{self.place}#{index}"
         if operator.name in ("Constant", "ConstantOfShape"):
-            tensors = tuple(self.owned(tensor, row.place) for tensor in tensors)
-        own = finished_row(self.analysis, operator, call, row, result, tensors)
-        return Body(outputs=tensors, rows=(own,), peak=0)
+            tensors = tuple(self.owned(tensor, place) for tensor in tensors)
+        self.define(node, tensors, live.scope)
+        return Row(
+            name=node_name(node, index),
+            op=operator.name,
+            domain=text(node.domain) or "ai.onnx",
+            status=answer.status,
+            place=place,
+            path=path,
+            paths=(path,),
+            kind=answer.kind,
+            reason=answer.reason,
+            inputs=tuple(None if tensor is None else tensor.shape for tensor in inputs),
+            outputs=answer.shapes,
+            formats=answer.formats,
+            formats_from=answer.formats_from,
+            work=answer.work,
+            written=answer.written,
+            live=live.after(index, node),
+            trained=trained(self.analysis, operator, inputs) if answer.claims else (),
+        )
 
     def controlled(
         self, run: control_flow.Runner, node: NodeProto, row: Row, inputs: tuple[Tensor | None, ...], scope: Scope
@@ -151,8 +183,7 @@ class Walker:
         try:
             return run(self, node, row, inputs, scope)
         except Uncounted as reason:
-            own = replace(row, status=Status.UNCOUNTED, reason=reason.reason, written=None)
-            return Body(outputs=reason.outputs, rows=(own,), peak=None)
+            return Body(outputs=reason.outputs, rows=unwalked(node, row, reason.reason), peak=None)
 
     def inputs(self, node: NodeProto, scope: Scope) -> tuple[Tensor | None, ...]:
         """What is known of a node's inputs; None for an absent optional one."""
@@ -168,8 +199,8 @@ class Walker:
         """The row of a node before anything is known of its work."""
         return Row(
             name=node_name(node, index),
-            op=node.op_type,
-            domain=node.domain or "ai.onnx",
+            op=text(node.op_type),
+            domain=text(node.domain) or "ai.onnx",
             status=Status.FREE,
             place=f"{self.place}#{index}",
             path=path,
@@ -189,67 +220,59 @@ class Walker:
                 remark = f"operator {quoted(node.op_type)} has no attribute '{quoted(attribute.name)}'"
                 self.analysis.unknown_attributes[remark] = None
 
-    def call(
-        self, operator: Operator, node: NodeProto, domain: str, path: str, inputs: tuple[Tensor | None, ...], uses: Uses
-    ) -> Call:
-        """The call a rule sees."""
-        attributes = plain_attributes(node.attribute, self.attributes, self.analysis.tensor) if node.attribute else {}
-        return Call(
-            op=operator.name,
-            domain=domain,
-            version=self.opsets.get(domain, 1),
-            inputs=inputs,
-            attributes=attributes,
-            wanted=tuple(bool(name) for name in node.output),
-            alone=tuple(uses.count.get(name, 0) == 1 for name in node.input),
-            name=path,
-        )
-
-    def result(self, operator: Operator, call: Call, node: NodeProto) -> Result | Uncounted:
+    def answer(
+        self,
+        operator: Operator,
+        node: NodeProto,
+        index: int,
+        path: str,
+        inputs: tuple[Tensor | None, ...],
+        uses: Uses,
+    ) -> Answer:
         """The rule's answer, computed once for equal calls.
 
         Identities of stored tensors do not make calls unequal, so an answer that passes some on is not remembered.
         """
-        key = (
-            operator.domain,
-            operator.name,
-            call.version,
-            call.inputs,
-            tuple(self.serialized(attribute) for attribute in node.attribute),
-            call.wanted,
-            call.alone,
-            any(tensor is not None and tensor.stored for tensor in call.inputs),
-        )
-        found = self.analysis.results.get(key)
+        domain = operator.domain
+        version = self.opsets.get(domain, 1)
+        wanted = tuple([bool(name) for name in node.output])
+        alone = tuple([uses.count.get(name, 0) == 1 for name in node.input])
+        signature = tuple([self.serialized(attribute) for attribute in node.attribute]) if node.attribute else ()
+        stored = any([tensor is not None and bool(tensor.stored) for tensor in inputs])
+        key = (domain, operator.name, version, inputs, signature, wanted, alone, stored)
+        found = self.analysis.answers.get(key)
         if found is not None:
             return found
+        call = Call(
+            op=operator.name,
+            domain=domain,
+            version=version,
+            inputs=inputs,
+            attributes=plain_attributes(node.attribute, self.attributes, self.analysis.tensor) if node.attribute else {},
+            wanted=wanted,
+            alone=alone,
+            name=self.analysis.size_name(f"{self.prefix}{path}", f"{self.place}#{index}"),
+        )
+        found = answer_of(self.analysis, operator, call, self.result(operator, call))
+        if call.invented:
+            self.analysis.inventions += 1
+        elif inputs and not any(tensor.stored for tensor in found.outputs):
+            self.analysis.answers[key] = found
+        return found
+
+    def result(self, operator: Operator, call: Call) -> Result | Uncounted:
+        """What the rule says of a call."""
         try:
-            found = operator.rule(call)
+            return operator.rule(call)
         except Uncounted as reason:
-            found = reason
+            return reason
         except ShapeConflict as conflict:
             raise ModelError("E-SHAPE", str(conflict)) from None
-        if call.inputs and not call.invented and not any(tensor.stored for tensor in found.outputs):
-            self.analysis.results[key] = found
-        return found
 
     def serialized(self, attribute: AttributeProto) -> bytes:
         """An attribute as a part of a call's signature."""
         bound = self.attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else None
         return attribute.SerializeToString() + (bound.SerializeToString() if bound is not None else b"")
-
-    def finished(self, tensor: Tensor, call: Call, result: Result | Uncounted) -> Tensor:
-        """An output with constness, the format the user asks for, and bound sizes."""
-        made = bool(call.inputs) or (isinstance(result, Result) and result.work is None)
-        constant = tensor.constant or (made and all(t is None or t.constant for t in call.inputs))
-        format, shape = tensor.format, tensor.shape
-        if format is None and tensor.dtype in FLOATS:
-            format = self.analysis.quantization.weight if constant else self.analysis.quantization.activation
-        if shape is not None and any(is_expression(size) for size in shape):
-            shape = tuple(self.analysis.bound(size) for size in shape)
-        if constant == tensor.constant and format is tensor.format and shape is tensor.shape:
-            return tensor
-        return replace(tensor, constant=constant, format=format, shape=shape)
 
     def owned(self, tensor: Tensor, identity: str) -> Tensor:
         """A constant that a node makes, registered as a stored tensor."""
@@ -258,53 +281,3 @@ class Walker:
             return tensor
         self.analysis.stored[identity] = size
         return replace(tensor, stored=frozenset({identity}))
-
-    def call_function(
-        self, key: FunctionName, node: NodeProto, row: Row, inputs: tuple[Tensor | None, ...]
-    ) -> Body:
-        """A model-local function: its body walked once for equal arguments, its rows placed under the call."""
-        if key in self.functions:
-            ring = " -> ".join(quoted(name) for _, name, _ in (*self.functions, key))
-            raise ModelError("E-FUNCTION-CYCLE", f"function calls itself: {ring}")
-        if len(self.functions) >= FUNCTION_DEPTH:
-            raise ModelError("E-LIMIT-CALLS", f"functions call each other deeper than {FUNCTION_DEPTH}")
-        signature = (
-            key,
-            inputs,
-            tuple(tensor and tensor.stored for tensor in inputs),
-            tuple(self.serialized(attribute) for attribute in node.attribute),
-        )
-        body = self.analysis.bodies.get(signature)
-        if body is None:
-            function = self.analysis.functions[key]
-            body = self.function_walker(function, key, node, row).function(function, inputs)
-            self.analysis.bodies[signature] = body
-        shapes = tuple(tensor.shape for tensor in body.outputs)
-        own = replace(row, reason="counted as its body", kind="function", outputs=shapes)
-        return replace(body, rows=(*(inner.within(row.path, 1) for inner in body.rows), own))
-
-    def function_walker(self, function: FunctionProto, key: FunctionName, node: NodeProto, row: Row) -> Walker:
-        """The walker of a function body: its own opsets, its call's attributes over its defaults."""
-        bound = {attribute.name: attribute for attribute in function.attribute_proto}
-        for attribute in node.attribute:
-            if not attribute.ref_attr_name:
-                bound[attribute.name] = attribute
-            elif attribute.ref_attr_name in self.attributes:
-                bound[attribute.name] = self.attributes[attribute.ref_attr_name]
-        return replace(
-            self,
-            opsets=opsets_of(function.opset_import) or self.opsets,
-            place=f"function {key[0]}:{key[1]}:{key[2]}",
-            prefix=f"{self.prefix}{row.path}/",
-            attributes=bound,
-            functions=(*self.functions, key),
-        )
-
-    def function(self, function: FunctionProto, inputs: Sequence[Tensor | None]) -> Body:
-        """Walk a function body."""
-        if len(inputs) > len(function.input):
-            raise ModelError("E-NODE-ARITY", f"has {len(inputs)} inputs, its function takes {len(function.input)}")
-        scope = Scope({name: tensor for name, tensor in zip(function.input, inputs, strict=False) if tensor is not None})
-        return self.nodes(function.node, scope, list(function.output))
-
-

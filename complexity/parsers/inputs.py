@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..dimensions import parse_dimension
-from ..errors import BindingError, quoted
+from ..errors import BindingError, did_you_mean, quoted
 from ..expressions import Size, is_expression, names, substitute, symbol
 from ..shapes import Element, Shape, Tensor
 from .attributes import text
-from .element_types import element_type
+from ..element_types import element_type
 
 if TYPE_CHECKING:
     from onnx import TypeProto, ValueInfoProto
 
-__all__ = ["Bindings", "bind_inputs", "declared_shape", "did_you_mean"]
+__all__ = ["Bindings", "bind_inputs", "declared_shape"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +27,6 @@ class Bindings:
     dims: Mapping[str, int] = field(default_factory=dict)
     shapes: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     values: Mapping[str, Sequence[int | bool]] = field(default_factory=dict)
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The nearest known name as a hint, or the list of them."""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean '{quoted(near[0])}'?"
-    listed = ", ".join(quoted(each, 40) for each in known[:8])
-    return f"there are: {listed}" if listed else "there are none"
 
 
 def declared_shape(value: ValueInfoProto) -> Shape | None:

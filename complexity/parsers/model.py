@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import BindingError, ComplexityError, ModelError, quoted
+from ..errors import BindingError, ComplexityError, ModelError, did_you_mean, quoted
 from ..expressions import is_expression, names
 from ..network import Network, Row, Stored
 from ..quantization import Quantization
@@ -15,7 +15,7 @@ from ..shapes import Tensor
 from .analysis import Analysis
 from .attributes import text
 from .graph import Walker
-from .inputs import Bindings, bind_inputs, declared_shape, did_you_mean
+from .inputs import Bindings, bind_inputs, declared_shape
 from .scope import Scope
 from .source import Source, read_model
 from .versions import opsets_of
@@ -67,6 +67,7 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         free=tuple(dict.fromkeys(free)),
         quantization=quantization.text,
         accumulator=quantization.accumulator,
+        input_bits=quantization.input.width if quantization.input else None,
         warnings=(*analysis.remarks, *analysis.unknown_attributes),
         contradictions=(*_contradictions(graph, scope), *analysis.unknown_attributes),
         digest=source.sha256,
@@ -80,7 +81,7 @@ def _key(function: FunctionProto) -> tuple[str, str, str]:
 
 def _formatted(tensor: Tensor, quantization: Quantization) -> Tensor:
     floating = tensor.dtype is not None and tensor.number.floating
-    return replace(tensor, format=quantization.activation) if floating else tensor
+    return replace(tensor, format=quantization.input or quantization.activation) if floating else tensor
 
 
 def _claimed(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -1,61 +1,97 @@
-"""The row of a node once its rule has answered."""
+"""What a rule's result means for a node: its outputs, and its row once parameters and storage are known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from ..expressions import Size, product
-from ..formats import FLOATS
-from ..network import Row, Status, Stored
+from ..accounting import Countable
+from ..expressions import Size, is_expression, product
+from ..formats import FLOATS, Format
+from ..network import Status, Stored
 from ..operators.rule import Call, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
-from ..shapes import Tensor
-from .analysis import Analysis
+from ..shapes import Shape, Tensor
 
-__all__ = ["finished_row"]
+if TYPE_CHECKING:
+    from .analysis import Analysis
+
+__all__ = ["Answer", "answer_of", "trained"]
 
 
-def finished_row(
-    analysis: Analysis, operator: Operator, call: Call, row: Row, result: Result | Uncounted, outputs: Sequence[Tensor]
-) -> Row:
-    """The row with status, work, parameters and what is written."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A rule's result as a report shows it: the same for all equal calls, so it is made once for them.
+
+    outputs: the tensors given. claims: the node is the user of the trained tensors among its operands. The rest are
+    the fields of its row.
+    """
+
+    outputs: tuple[Tensor, ...]
+    shapes: tuple[Shape | None, ...]
+    status: Status = Status.FREE
+    reason: str | None = None
+    kind: str = ""
+    work: Countable | None = None
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    formats_from: str = ""
+    written: Inventory | None = field(default_factory=Inventory)
+    claims: bool = True
+
+
+def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result | Uncounted) -> Answer:
+    """The answer to a call: status, work and what is written."""
+    outputs = tuple(_finished(analysis, tensor, call, result) for tensor in result.outputs)
     wanted = [tensor for tensor, named in zip(outputs, call.wanted, strict=False) if named]
-    row = replace(row, outputs=tuple(tensor.shape for tensor in wanted))
+    shapes = tuple(tensor.shape for tensor in wanted)
     if isinstance(result, Uncounted) or operator.uncountable:
         reason = result.reason if isinstance(result, Uncounted) else operator.uncountable
-        trained = _trained(analysis, operator, call)
-        return replace(row, status=Status.UNCOUNTED, reason=reason, trained=trained, written=None)
+        return Answer(outputs=outputs, shapes=shapes, status=Status.UNCOUNTED, reason=reason, written=None)
     free = result.free or operator.free
-    if free is None and outputs and all(_known(tensor) for tensor in wanted):
+    if free is None and wanted and all(_known(tensor) for tensor in wanted):
         free = "known before the run"
     if free is not None:
-        moved = all(tensor.constant for tensor in wanted)
         # Constants that are only moved stay with whoever computes with them.
-        return replace(row, reason=free, kind=result.kind, trained=() if moved else _trained(analysis, operator, call))
+        moved = bool(wanted) and all(tensor.constant for tensor in wanted)
+        return Answer(outputs=outputs, shapes=shapes, reason=free, kind=result.kind, claims=not moved)
     quantization = analysis.quantization
-    return replace(
-        row,
+    return Answer(
+        outputs=outputs,
+        shapes=shapes,
         status=Status.COUNTED,
-        kind=result.kind or row.op.lower(),
+        kind=result.kind or operator.name.lower(),
         work=result.work,
         formats=dict(result.formats),
         formats_from=f"--quant {quantization.text}" if quantization.activation or quantization.weight else "model",
         written=_written(wanted),
-        trained=_trained(analysis, operator, call),
     )
 
 
-def _trained(analysis: Analysis, operator: Operator, call: Call) -> tuple[Stored, ...]:
+def trained(analysis: Analysis, operator: Operator, inputs: Sequence[Tensor | None]) -> tuple[Stored, ...]:
     """The stored tensors among a node's operands; integers only where the operator multiplies by them."""
     found: dict[str, Stored] = {}
-    for position, tensor in enumerate(call.inputs):
+    for position, tensor in enumerate(inputs):
         if tensor is None or not tensor.stored or position in operator.settings:
             continue
         if tensor.dtype in FLOATS or position in operator.weights:
             for identity in sorted(tensor.stored):
                 found[identity] = Stored(identity, analysis.stored[identity], tensor.number)
     return tuple(found.values())
+
+
+def _finished(analysis: Analysis, tensor: Tensor, call: Call, result: Result | Uncounted) -> Tensor:
+    """An output with constness, the format the user asks for, and bound sizes."""
+    made = bool(call.inputs) or (isinstance(result, Result) and result.work is None)
+    constant = tensor.constant or (made and all(t is None or t.constant for t in call.inputs))
+    format, shape = tensor.format, tensor.shape
+    if format is None and tensor.dtype in FLOATS:
+        format = analysis.quantization.weight if constant else analysis.quantization.activation
+    if shape is not None and any(is_expression(size) for size in shape):
+        shape = tuple(analysis.bound(size) for size in shape)
+    if constant == tensor.constant and format is tensor.format and shape is tensor.shape:
+        return tensor
+    return replace(tensor, constant=constant, format=format, shape=shape)
 
 
 def _known(tensor: Tensor) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import ComplexityError
 from ..expressions import Size
 from ..network import Row
 from ..shapes import Tensor
@@ -30,9 +31,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A graph walked: what it gives, its rows, the most bits alive in it, and whether its nodes fit their inputs."""
+    """A graph walked: what it gives, its rows, the most bits alive in it, and why a node does not fit its inputs."""
 
     outputs: tuple[Tensor, ...]
     rows: tuple[Row, ...]
     peak: Size | None
-    feasible: bool = True
+    problem: ComplexityError | None = None

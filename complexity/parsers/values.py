@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from ..errors import ModelError
-from .element_types import ElementType
+from ..element_types import ElementType
 from .small_floats import SMALL_FLOATS, small_float_values
 from .stored import Bytes, Numbers, StoredTensor, check_entries, payload
 from .varint import read_varint

@@ -12,6 +12,7 @@ __all__ = ["render"]
 
 
 def render(reports: Sequence[Report], view: View) -> str:
-    """Strict ASCII JSON with exact integers; the view does not change it."""
+    """Strict ASCII JSON with exact integers; of the view it takes only whether several reports were asked for."""
     documents = [report.to_dict() for report in reports]
-    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2, allow_nan=False) + "\n"
+    alone = len(documents) == 1 and not view.listed
+    return json.dumps(documents[0] if alone else documents, indent=2, allow_nan=False) + "\n"

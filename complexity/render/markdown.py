@@ -8,39 +8,43 @@ from tabulate import tabulate
 
 from ..errors import quoted
 from ..report import Report
-from .table import notes
-from .view import View, grid, shown_number
+from .grid import Line, grid, models
+from .notes import bound, closed_forms, notes, title
+from .view import View, shown_number
 
 __all__ = ["render"]
 
-LIVE = "\\`*_{}[]<>()#!|~&"
+LIVE = "\\`*_{}[]<>()#!|~&:@$"
+PATH = 80
 
 
 def render(reports: Sequence[Report], view: View) -> str:
-    """A heading, a table and the notes for each model."""
-    models = dict.fromkeys(report.network.path for report in reports)
-    return "\n".join(_one([r for r in reports if r.network.path == path], view) for path in models)
+    """A heading, how it was counted, a table and the notes for each model."""
+    return "\n".join(_one(group, view) for group in models(reports))
 
 
 def _one(reports: Sequence[Report], view: View) -> str:
-    cells = grid(reports, view)
-    body = [
-        [dead(str(cell)) if position < cells.labels else dead(shown_number(cell, view)) for position, cell in enumerate(row)]
-        for row in (*cells.rows, cells.total)
-    ]
-    numbers = len(cells.columns) - cells.labels
+    cells = grid(reports, view, width=PATH)
+    uncounted = reports[0].coverage.uncounted
+
+    def row(line: Line) -> list[str]:
+        return [*map(dead, line.labels), *(dead(shown_number(cell, view)) for cell in line.cells)]
+
+    total = [*cells.total.labels, *(dead(bound(shown_number(cell, view), uncounted)) for cell in cells.total.cells)]
     table = tabulate(
-        body,
-        headers=[dead(column) for column in cells.columns],
-        colalign=("left",) * cells.labels + ("right",) * numbers,
+        [*(row(line) for line in cells.lines), [f"**{cell}**" if cell else "" for cell in total]],
+        headers=[dead(column) for column in (*cells.heads, *cells.numbers)],
+        colalign=("left",) * len(cells.heads) + ("right",) * len(cells.numbers),
         disable_numparse=True,
         tablefmt="pipe",
     )
-    lines = [f"- {dead(line.strip())}" for line in notes(reports, cells.hidden)]
-    return "\n".join([f"### {dead(reports[0].network.path)}", "", table, "", *lines, ""])
+    name, *rest = title(reports).split(" | ")
+    lines = [f"{'  ' * line.startswith('  ')}- {dead(line.strip())}" for line in notes(reports)]
+    forms = ["", "```text", *closed_forms(reports[0], view), "```"] if view.symbolic else []
+    return "\n".join([f"### {dead(name)}", "", dead(", ".join(rest)), "", table, "", *lines, *forms, ""])
 
 
 def dead(text: str) -> str:
     """Text whose Markdown signs are escaped and whose line breaks are blanks."""
-    safe = quoted(text.replace("\n", " ").replace("\r", " "), 200)
+    safe = quoted(text.replace("\n", " ").replace("\r", " "), 240)
     return "".join(f"\\{character}" if character in LIVE else character for character in safe)

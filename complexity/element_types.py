@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import ModelError
+from .errors import ModelError
 
 __all__ = ["ELEMENT_TYPES", "ElementType", "element_type"]
 

@@ -1,0 +1,43 @@
+"""What the numbers of a report take for granted, as lines for its reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .metrics.bop import METRIC as BOP
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["assumptions_of"]
+
+WIDTHS = {
+    "paper": "every addition of a dot product costs its final accumulator (after arXiv 2206.12191, reconstructed)",
+    "exact": "balanced adder trees over full-range operands; weights are taken as unknown",
+}
+
+
+def assumptions_of(report: Report) -> list[str]:
+    """Formats from outside the file first, then what counting had to assume."""
+    network = report.network
+    lines: list[str] = []
+    if network.quantization not in ("model", "none"):
+        lines.append(f"--quant {network.quantization} applied to float tensors")
+    if network.input_bits is not None:
+        lines.append(f"--input-bits {network.input_bits} applied to float inputs of the graph")
+    lines.append(f"{report.convention}: {WIDTHS[report.convention]}")
+    if _floats(report):
+        lines.append("float operands count their storage bits in BOP")
+    if network.free:
+        lines.append("free sizes are at least 1")
+    if any(entry.row.kind == "if" and (entry.row.reason or "").startswith("the dearer") for entry in report.entries):
+        lines.append("of an If whose condition is not known, the branch of more FLOPs is charged")
+    return lines
+
+
+def _floats(report: Report) -> bool:
+    return any(
+        (op.left.floating or op.right.floating) and BOP.weight(op) != 0
+        for entry in report.entries
+        for op, _ in entry.operations
+    )

@@ -1,0 +1,162 @@
+"""The cells of a report: shared by the formats that are tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import quoted
+from ..expressions import is_expression
+from ..metrics import BY_KEY
+from ..report import Entry, Number, Report, combined, shown_shape
+from ..shapes import Shape
+from .columns import Cell, columns
+from .view import View
+
+__all__ = ["Grid", "Line", "grid", "models"]
+
+Values = Mapping[str, Number]
+NO_LIMIT = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One row: its texts, its numbers, whether it is a node that could not be counted."""
+
+    labels: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    uncounted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Headings of the text and of the number columns, the rows, and the total."""
+
+    heads: tuple[str, ...]
+    numbers: tuple[str, ...]
+    lines: tuple[Line, ...]
+    total: Line
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row before its columns are chosen: the metric values of every report."""
+
+    labels: Callable[[int], tuple[str, ...]]
+    values: Sequence[Values]
+    uncounted: bool = False
+
+
+def models(reports: Sequence[Report]) -> list[list[Report]]:
+    """Reports of one model together, in order of first appearance."""
+    found: dict[str, list[Report]] = {}
+    for report in reports:
+        found.setdefault(report.network.path, []).append(report)
+    return list(found.values())
+
+
+def grid(reports: Sequence[Report], view: View, *, width: int = NO_LIMIT, compact: bool = True) -> Grid:
+    """The cells of reports of one model, a group of metric columns for each quantization.
+
+    width: what a layer's path is shortened to. compact: a metric equal for all quantizations has one column.
+    """
+    groups = _layers(reports, view) if view.by == "layer" else _grouped(reports, view.by)
+    totals = _Group(lambda _: (), [report.totals for report in reports])
+
+    def shared(key: str) -> bool:
+        return compact and all(values[key] == group.values[0][key] for group in (*groups, totals) for values in group.values)
+
+    found = columns(reports, view, shared)
+
+    def line(group: _Group) -> Line:
+        cells = tuple(column.cell(lambda index, key: group.values[index][key]) for column in found)
+        return Line(labels=group.labels(width), cells=cells, uncounted=group.uncounted)
+
+    heads = view.labels if view.by == "layer" else (view.by,)
+    total = Line(labels=("total", *([""] * (len(heads) - 1))), cells=line(totals).cells)
+    shown = _dearest(groups, view, len(heads))
+    return Grid(
+        heads=heads,
+        numbers=tuple(column.heading for column in found),
+        lines=tuple(line(group) for group in shown),
+        total=total,
+    )
+
+
+def _layers(reports: Sequence[Report], view: View) -> list[_Group]:
+    """Rows by path and by how often the path came before: formats may split a node's rows differently."""
+    keyed: list[dict[tuple[str, int], Entry]] = []
+    for report in reports:
+        seen: dict[str, int] = {}
+        entries: dict[tuple[str, int], Entry] = {}
+        for entry in report.entries:
+            number = seen[entry.row.path] = seen.get(entry.row.path, -1) + 1
+            entries[entry.row.path, number] = entry
+        keyed.append(entries)
+    groups: list[_Group] = []
+    for key in dict.fromkeys(key for entries in keyed for key in entries):
+        found = [entries.get(key) for entries in keyed]
+        first = next(entry for entry in found if entry is not None)
+        values = [_nothing() if entry is None else entry.metrics for entry in found]
+        groups.append(_Group(_labels(first, view), values, first.row.status.value == "uncounted"))
+    return groups
+
+
+def _labels(entry: Entry, view: View) -> Callable[[int], tuple[str, ...]]:
+    return lambda width: tuple(_label(entry, label, width) for label in view.labels)
+
+
+def _grouped(reports: Sequence[Report], by: str) -> list[_Group]:
+    keyed = [report.grouped(by) for report in reports]
+
+    def group(label: str) -> _Group:
+        values = [groups.get(label) or _nothing() for groups in keyed]
+        return _Group(lambda width: (quoted(label, max(width, 40)),), values, label.endswith(" uncounted)"))
+
+    return [group(label) for label in dict.fromkeys(label for groups in keyed for label in groups)]
+
+
+def _nothing() -> Values:
+    return dict.fromkeys(BY_KEY, 0)
+
+
+def _dearest(groups: list[_Group], view: View, heads: int) -> list[_Group]:
+    """The `top` rows, then the others as one, so that every column still sums to the total."""
+    if view.top is None or len(groups) <= view.top:
+        return groups
+    key = next((key for key in view.metrics if BY_KEY[key].computed), view.metrics[0])
+    ordered = sorted(groups, key=lambda group: _rank(group.values[0][key]), reverse=True)
+    rest = ordered[view.top :]
+    label = (f"({len(rest)} more rows)", *([""] * (heads - 1)))
+    values = [_known([group.values[index] for group in rest]) for index in range(len(rest[0].values))]
+    return [*ordered[: view.top], _Group(lambda _: label, values)]
+
+
+def _known(rows: Sequence[Values]) -> Values:
+    values = {key: [row[key] for row in rows if row[key] is not None] for key in BY_KEY}
+    return {key: combined(known, BY_KEY[key]) if known else None for key, known in values.items()}
+
+
+def _rank(value: Number) -> tuple[int, int]:
+    # Free sizes first: nothing says they are small.
+    if is_expression(value):
+        return (1, 0)
+    return (0, value) if isinstance(value, int) else (0, -1)
+
+
+def _label(entry: Entry, label: str, width: int) -> str:
+    row = entry.row
+    if label in ("layer", "name"):
+        return quoted(row.path if label == "layer" else row.name, width)
+    if label == "op":
+        marks = "" if row.repeat == 1 else " (not charged)" if row.alternative else f" x{quoted(row.repeat, 40)}"
+        return quoted(row.op, max(width // 2, 24)) + marks + (" (uncounted)" if row.status.value == "uncounted" else "")
+    if label in ("input", "output"):
+        return _first_shape(row.inputs if label == "input" else row.outputs)
+    if label == "formats":
+        return " ".join(f"{name}:{format}" for name, format in row.formats.items())
+    return {"kind": row.kind, "status": row.status.value, "repeat": quoted(row.repeat, 40)}[label]
+
+
+def _first_shape(shapes: Sequence[Shape | None]) -> str:
+    return quoted(shown_shape(shapes[0]), 40) if shapes else ""
