@@ -8,12 +8,20 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nncomplexity.errors import UsageError, quoted
+from nncomplexity.errors import ComplexityError, UsageError, did_you_mean, quoted
 from nncomplexity.render import FORMATS
 
-__all__ = ["Output", "parse_output", "write_outputs"]
+from .notices import print_error
+
+__all__ = ["Output", "parse_output", "stdout_encodes", "write_outputs"]
 
 NOT_WRITTEN = 4
+
+
+class OutputError(ComplexityError):
+    """An output could not be written (exit 4)."""
+
+    exit_code = NOT_WRITTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +36,63 @@ def parse_output(text: str) -> Output:
     """`FORMAT` or `FORMAT:FILE`."""
     format, sign, file = text.partition(":")
     if format not in FORMATS:
-        raise UsageError("E-FORMAT-NAME", f"format '{quoted(format)}' is unknown; there are {', '.join(FORMATS)}")
+        raise UsageError("E-FORMAT-NAME", f"format '{quoted(format)}' is unknown; {did_you_mean(format, FORMATS)}")
     if sign and not file:
         raise UsageError("E-FORMAT-FILE", f"-f '{quoted(text)}' names no file after the colon")
     return Output(format, file or None)
 
 
 def write_outputs(outputs: Sequence[Output], rendered: Callable[[str], str]) -> int:
-    """Write every format; the exit code is 4 if one could not be written."""
+    """Write every format; the exit code is 4 if one could not be written, and then nothing goes to stdout."""
+    texts = {format: rendered(format) for format in dict.fromkeys(output.format for output in outputs)}
     code = 0
     for output in outputs:
-        text = rendered(output.format)
         if output.file is None:
-            sys.stdout.write(text)
             continue
         try:
-            write_whole(output.file, text)
+            write_whole(output.file, texts[output.format])
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            print(f"nncomplexity: error: {quoted(output.file)}: cannot be written: {quoted(reason)} [E-OUTPUT]", file=sys.stderr)
+            print_error(_not_written(quoted(output.file), error))
             code = NOT_WRITTEN
+    for output in outputs:
+        if output.file is None and not code:
+            code = _write_stdout(texts[output.format])
     return code
 
 
+def _write_stdout(text: str) -> int:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print_error(_not_written("standard output", error))
+        return NOT_WRITTEN
+    return 0
+
+
+def _not_written(place: str, error: OSError | ValueError) -> OutputError:
+    reason = getattr(error, "strerror", None) or str(error)
+    failure = OutputError("E-OUTPUT", f"cannot be written: {quoted(reason)}")
+    failure.at(place)
+    return failure
+
+
+def stdout_encodes(text: str) -> bool:
+    """Whether stdout can show a text."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
 def write_whole(file: str, text: str) -> None:
-    """Write under a temporary name in the same folder, flush, rename: a link at the target is replaced, not followed."""
+    """Write under a temporary name in the same folder, flush, rename; a link at the target is not followed."""
     if os.path.exists(file) and not os.path.isfile(file):
-        raise OSError(0, "not a regular file")
+        raise OSError(0, "it is not a regular file")
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(file) or ".", prefix=".nncomplexity-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:

@@ -58,7 +58,7 @@ def parse_values(texts: Sequence[str]) -> dict[str, tuple[int | bool, ...]]:
     words = {"true": True, "false": False}
     values: dict[str, tuple[int | bool, ...]] = {}
     for name, value in _pairs("--value", texts):
-        parts = [words.get(part.lower(), None) for part in value.split(",")]
+        parts = [words.get(part.lower()) for part in value.split(",")]
         values[name] = tuple(
             known if known is not None else _integer("--value", part, signed=True)
             for known, part in zip(parts, value.split(","), strict=True)

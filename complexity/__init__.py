@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .api import analyze, analyze_input
+    from .api import analyze
     from .errors import BindingError, ComplexityError, ModelError, QuantizationError, SpecError, UsageError
     from .report import Report
     from .version import VERSION as __version__
@@ -24,12 +24,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "analyze",
-    "analyze_input",
 ]
 
 _HOMES = {
     "analyze": "api",
-    "analyze_input": "api",
     "BindingError": "errors",
     "ComplexityError": "errors",
     "ModelError": "errors",

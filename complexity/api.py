@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from .parsers.inputs import Bindings
 from .parsers.model import read_network
-from .quantization import parse_quantization
-from .report import Report
+from .quantization import Quantization, parse_quantization
+from .report import Report, check_convention
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["analyze", "analyze_input"]
+__all__ = ["analyze", "report_on"]
 
 
 def analyze(
@@ -24,6 +24,7 @@ def analyze(
     shapes: Mapping[str, Sequence[int | str]] | None = None,
     values: Mapping[str, int | bool | Sequence[int | bool]] | None = None,
     quant: str = "model",
+    input_bits: int | None = None,
     convention: str = "paper",
 ) -> Report:
     """What a model costs: one execution of its graph at its bound shapes, batch included.
@@ -31,17 +32,18 @@ def analyze(
     source: path of an ONNX file, its bytes, `-` for standard input, or a ModelProto.
     dims, shapes, values: sizes of named dimensions, shapes of inputs, values of integer inputs.
     quant: formats of float tensors, as in `--quant` ("w8a8"); "model" keeps what the file says.
+    input_bits: width of the graph's float inputs, where it is not that of other activations.
     convention: "paper" (published closed forms) or "exact" (a kernel of real multipliers and balanced adder trees).
     Raises ModelError (the file), BindingError, QuantizationError or UsageError (the arguments).
     """
-    given = {
-        name: (value,) if isinstance(value, int) else tuple(value) for name, value in (values or {}).items()
-    }
-    return analyze_input(source, Bindings(dims=dims or {}, shapes=shapes or {}, values=given), quant, convention)
+    check_convention(convention)
+    given = {name: (value,) if isinstance(value, int) else tuple(value) for name, value in (values or {}).items()}
+    bindings = Bindings(dims=dims or {}, shapes=shapes or {}, values=given)
+    return report_on(source, bindings, parse_quantization(quant).with_input_bits(input_bits), convention)
 
 
-def analyze_input(
-    source: str | os.PathLike[str] | bytes | ModelProto, bindings: Bindings, quant: str, convention: str
+def report_on(
+    source: str | os.PathLike[str] | bytes | ModelProto, bindings: Bindings, quantization: Quantization, convention: str
 ) -> Report:
     """`analyze` for options already read."""
-    return Report(network=read_network(source, bindings, parse_quantization(quant)), convention=convention)
+    return Report(network=read_network(source, bindings, quantization), convention=convention)

@@ -2,29 +2,26 @@
 
     sum     = product {("+" | "-") product}
     product = factor {("*" | "//" | "/" | "%") factor}
-    factor  = ["-"] (integer | name | function "(" sum {"," sum} ")" | "(" sum ")")
+    factor  = "-" factor | power
+    power   = (integer | name | function "(" sum {"," sum} ")" | "(" sum ")") ["**" integer]
 
 Functions are floor, ceil, Max, Min. A quotient by "/" is only meant inside floor or ceil. Whatever does not fit
-(longer than 256 characters, deeper than 16, another sign) is one opaque name: the text itself.
+(longer than 256 characters, deeper than 16, another sign, a negative number) is one opaque name: the text itself.
 """
 
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 
-from .expressions import (
-    Size,
-    ceil_divide,
-    floor_divide,
-    maximum,
-    minimum,
-    symbol,
-)
+from .expressions import Size, ceil_divide, extent, floor_divide, maximum, minimum, symbol
 
 __all__ = ["parse_dimension"]
 
-LENGTH, DEPTH, INTEGER = 256, 16, 1 << 63
-TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][A-Za-z0-9_.:]*)|(//|[-+*/%(),]))")
+LENGTH, DEPTH, INTEGER, POWER = 256, 16, 1 << 63, 8
+# Terms of two factors multiplied; what exporters write has a handful.
+TERMS = 256
+TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][A-Za-z0-9_.:]*)|(//|\*\*|[-+*/%(),]))")
 
 
 class NotAnExpression(Exception):
@@ -32,13 +29,26 @@ class NotAnExpression(Exception):
 
 
 def parse_dimension(text: str) -> Size:
-    """The size a dimension's text stands for; an opaque name where it is no expression."""
-    if len(text) <= LENGTH and not text.isidentifier():
+    """The size a dimension's text stands for; an opaque name where it is no expression.
+
+    A blank around a name makes another name: the file says so.
+    """
+    if len(text) <= LENGTH and not text.isidentifier() and text == text.strip():
         try:
-            return _Parser(text).parse()
+            size = _Parser(text).parse()
+            if not isinstance(size, int) or 0 <= size < INTEGER:
+                return size
         except (NotAnExpression, ZeroDivisionError):
             pass
-    return symbol(text)
+    return symbol(_opaque(text))
+
+
+def _opaque(text: str) -> str:
+    # Names of our own hold a NUL, and a name is repeated in every formula it is part of.
+    name = text.replace("\0", "\\x00")
+    if len(name) <= LENGTH:
+        return name
+    return f"{name[: LENGTH // 2]}…{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 class _Quotient:
@@ -102,21 +112,33 @@ class _Parser:
         return result
 
     def combine(self, sign: str, left: Size | _Quotient, right: Size | _Quotient) -> Size | _Quotient:
-        b = self.whole(right)
-        if isinstance(left, _Quotient):
-            if sign in ("+", "-"):
-                shifted = b * left.denominator
-                return _Quotient(left.numerator + (shifted if sign == "+" else -shifted), left.denominator)
+        if sign not in "+-" and _terms(left) * _terms(right) > TERMS:
             raise NotAnExpression
-        if sign == "/":
-            return _Quotient(left, b)
+        if sign == "/" or isinstance(left, _Quotient) or isinstance(right, _Quotient):
+            return _rational(sign, left, right)
         if sign == "//":
-            return floor_divide(left, b)
+            return floor_divide(left, right)
         if sign == "%":
-            return left % b
-        return left + b if sign == "+" else left - b if sign == "-" else left * b
+            return left - floor_divide(left, right) * right
+        return left + right if sign == "+" else left - right if sign == "-" else left * right
 
     def factor(self) -> Size | _Quotient:
+        if self.sign() == "-":
+            self.position += 1
+            return self.combine("*", self.factor(), -1)
+        base = self.base()
+        if self.sign() != "**":
+            return base
+        self.position += 1
+        exponent, result = self.base(), self.whole(base)
+        if not isinstance(exponent, int) or exponent > POWER or _terms(result) ** exponent > TERMS:
+            raise NotAnExpression
+        power: Size = 1
+        for _ in range(exponent):
+            power = power * result
+        return power
+
+    def base(self) -> Size | _Quotient:
         if self.position >= len(self.tokens):
             raise NotAnExpression
         digits, name, sign = self.tokens[self.position]
@@ -127,8 +149,6 @@ class _Parser:
             return int(digits)
         if name:
             return self.call(name) if self.sign() == "(" else symbol(name)
-        if sign == "-":
-            return self.combine("*", self.whole(self.factor()), -1)
         if sign != "(":
             raise NotAnExpression
         result = self.sum()
@@ -152,3 +172,21 @@ class _Parser:
             sizes = [self.whole(argument) for argument in arguments]
             return maximum(*sizes) if name == "Max" else minimum(*sizes)
         raise NotAnExpression
+
+
+def _terms(value: Size | _Quotient) -> int:
+    return extent(value.numerator) * extent(value.denominator) if isinstance(value, _Quotient) else extent(value)
+
+
+def _rational(sign: str, left: Size | _Quotient, right: Size | _Quotient) -> _Quotient:
+    """Arithmetic of quotients: a/b + c/d = (a*d + c*b)/(b*d)."""
+    (a, b), (c, d) = (
+        (each.numerator, each.denominator) if isinstance(each, _Quotient) else (each, 1) for each in (left, right)
+    )
+    if sign == "*":
+        return _Quotient(a * c, b * d)
+    if sign == "/":
+        return _Quotient(a * d, b * c)
+    if sign not in "+-":
+        raise NotAnExpression
+    return _Quotient(a * d + c * b if sign == "+" else a * d - c * b, b * d)

@@ -74,7 +74,7 @@ class ComplexityError(Exception):
         tail = f" [{self.identifier}]"
         room = LINE - len("nncomplexity: error: ") - len(tail)
         fact, where = quoted(self.fact, room), ": ".join(self.where)
-        if where:
+        if self.where:
             # Where there is no room for both, the fact matters more than the whole path to it.
             left = max(room - len(fact) - len(": "), WHERE)
             line = f"{quoted(where, left)}: {fact}"

@@ -10,7 +10,7 @@ A name stands for a size of at least one; that is what maxima and slices may ass
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from math import gcd, lcm
 from typing import TypeGuard, Union
@@ -24,19 +24,25 @@ __all__ = [
     "ceil_divide",
     "clog2",
     "divide_exactly",
+    "extent",
     "factored",
     "floor_divide",
     "is_expression",
     "maximum",
     "minimum",
     "names",
+    "peak",
     "product",
     "rounded_down",
     "substitute",
     "symbol",
+    "total",
 ]
 
-TERMS = 10_000
+# Functions nest as deep as layers follow one another; Python's stack ends somewhere behind a hundred of them.
+TERMS, DEPTH, TEXT = 10_000, 60, 100_000
+# Terms of a greatest value that a reader can still make something of, those inside its functions included.
+READABLE = 100
 Size = Union[int, "Expression"]
 Number = int | Fraction
 Monomial = tuple[tuple["Atom", int], ...]
@@ -45,9 +51,15 @@ Monomial = tuple[tuple["Atom", int], ...]
 class Atom:
     """An indivisible factor: a name, or a function of expressions; equal when written equal."""
 
-    __slots__ = ("arguments", "function", "key")
+    __slots__ = ("arguments", "depth", "function", "key")
+    depth: int
 
     def __init__(self, function: str, arguments: tuple[Size, ...], key: str) -> None:
+        inner = [atom.depth for size in arguments for monomial in _terms(size) for atom, _ in monomial]
+        self.depth = 1 + max(inner, default=0)
+        if self.depth > DEPTH or len(key) > TEXT:
+            fact = f"an expression of {len(key)} characters, {self.depth} functions deep, is too long to be useful"
+            raise ModelError("E-LIMIT-TERMS", f"{fact}; bind some dims with --dim")
         self.function = function
         self.arguments = arguments
         self.key = key
@@ -66,7 +78,7 @@ class Expression:
 
     def __init__(self, terms: dict[Monomial, Number]) -> None:
         if len(terms) > TERMS:
-            raise ModelError("E-LIMIT-TERMS", f"an expression of {len(terms)} terms exceeds {TERMS}; bind some dims with --dim")
+            raise _too_long(len(terms))
         self.terms = terms
         self._hash: int | None = None
         self._text: str | None = None
@@ -75,8 +87,7 @@ class Expression:
         if not isinstance(other, int | Expression):
             return NotImplemented
         terms = dict(self.terms)
-        for monomial, coefficient in _terms(other).items():
-            terms[monomial] = terms.get(monomial, 0) + coefficient
+        _add_terms(terms, other)
         return _normal(terms)
 
     __radd__ = __add__
@@ -95,6 +106,8 @@ class Expression:
     def __mul__(self, other: Size) -> Size:
         if not isinstance(other, int | Fraction | Expression):
             return NotImplemented
+        if len(self.terms) * len(_terms(other)) > 100 * TERMS:
+            raise _too_long(len(self.terms) * len(_terms(other)))
         terms: dict[Monomial, Number] = {}
         for left, a in self.terms.items():
             for right, b in _terms(other).items():
@@ -118,6 +131,9 @@ class Expression:
 
     def __mod__(self, other: Size) -> Size:
         return self - floor_divide(self, other) * other
+
+    def __rmod__(self, other: int) -> Size:
+        return other - floor_divide(other, self) * self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expression) and self.terms == other.terms
@@ -163,6 +179,31 @@ def names(size: Size) -> set[str]:
     return found
 
 
+def total(sizes: Iterable[Size]) -> Size:
+    """The sum of sizes, 0 for none; linear in their terms where repeated addition is not."""
+    terms: dict[Monomial, Number] = {}
+    for size in sizes:
+        _add_terms(terms, size)
+    return _normal(terms)
+
+
+def extent(size: Size) -> int:
+    """How many terms a size has, those inside its functions included."""
+    if isinstance(size, int):
+        return 1
+    inner = sum(extent(each) for monomial in size.terms for atom, _ in monomial for each in atom.arguments)
+    return len(size.terms) + inner
+
+
+def _add_terms(terms: dict[Monomial, Number], size: Size) -> None:
+    for monomial, coefficient in _terms(size).items():
+        terms[monomial] = terms.get(monomial, 0) + coefficient
+
+
+def _too_long(found: int) -> ModelError:
+    return ModelError("E-LIMIT-TERMS", f"an expression of {found} terms exceeds {TERMS}; bind some dims with --dim")
+
+
 def product(sizes: tuple[Size, ...] | list[Size]) -> Size:
     """The product of sizes, 1 for none."""
     result: Size = 1
@@ -201,7 +242,11 @@ def _reduced_quotient(rest: dict[Monomial, Number], denominator: int) -> Size:
     if not rest:
         return constant_whole
     common = gcd(denominator, *(int(c) for c in rest.values()))
-    rest, constant, denominator = {m: int(c) // common for m, c in rest.items()}, constant // common, denominator // common
+    rest, constant, denominator = (
+        {m: int(c) // common for m, c in rest.items()},
+        constant // common,
+        denominator // common,
+    )
     if denominator == 1:
         return _normal(dict(rest)) + constant + constant_whole
     if len(rest) == 1:
@@ -266,6 +311,15 @@ def at_least(left: Size, right: Size) -> bool | None:
 def maximum(*sizes: Size) -> Size:
     """The largest of sizes; left as Max(...) where the free names decide."""
     return _extremum("Max", sizes, at_least)
+
+
+def peak(*sizes: Size | None) -> Size | None:
+    """The largest of sizes; None where one is unknown or free names make the answer too long to be read."""
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes):
+        return None
+    largest = maximum(*known)
+    return largest if isinstance(largest, int) or extent(largest) <= READABLE else None
 
 
 def minimum(*sizes: Size) -> Size:
@@ -339,7 +393,7 @@ def factored(size: Size) -> str:
     monomial = tuple(sorted((shared or {}).items(), key=lambda factor: factor[0].key))
     if common == 1 and not monomial:
         return str(size)
-    rest = {_cancelled(m, monomial) or (): Fraction(c, common) for m, c in size.terms.items()}
+    rest: dict[Monomial, Number] = {_cancelled(m, monomial) or (): Fraction(c, common) for m, c in size.terms.items()}
     return f"{_term_text(monomial, common)}*({_normal(rest)})"
 
 
@@ -423,7 +477,11 @@ def _atom_bound(atom: Atom) -> Number | None:
 
 def _print_order(term: tuple[Monomial, Number]) -> tuple[int, bool, tuple[tuple[str, int], ...]]:
     monomial, coefficient = term
-    return (-sum(power for _, power in monomial), coefficient < 0, tuple((atom.key, -power) for atom, power in monomial))
+    return (
+        -sum(power for _, power in monomial),
+        coefficient < 0,
+        tuple((atom.key, -power) for atom, power in monomial),
+    )
 
 
 def _term_text(monomial: Monomial, coefficient: Number) -> str:

@@ -241,7 +241,9 @@ def parse_format(text: str) -> Format:
 def check_bits(bits: int, text: str) -> None:
     """Refuse widths outside 1..64 by name."""
     if not 1 <= bits <= WIDEST:
-        raise QuantizationError("E-BITS", f"'{quoted(text)}' asks for {bits} bits; a width is an integer from 1 to {WIDEST}")
+        raise QuantizationError(
+            "E-BITS", f"'{quoted(text)}' asks for {bits} bits; a width is an integer from 1 to {WIDEST}"
+        )
 
 
 def accumulator(terms: Size, left: Format, right: Format) -> Format:

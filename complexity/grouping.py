@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from .metrics import METRICS
 from .network import Row, Status
 from .ops import PRODUCTS, Inventory, Kind, Op
-from .report import Entry, Number, combined, known_values
+from .report import Entry, Totals, combined, known_values
 
 __all__ = ["grouped"]
 
-Values = Mapping[str, Number]
 # An If whose branches free sizes forbid to compare is a maximum: it cannot be split into operations.
-UNDECIDED = "If (dearer branch)"
+UNDECIDED = "If: dearer branch"
+UNKNOWN = "unknown"
 
 
-def grouped(entries: Sequence[Entry], key: str) -> dict[str, Values]:
+def grouped(entries: Sequence[Entry], key: str) -> dict[str, Totals]:
     """Metric values by label. Every column sums to the report's total (a peak is one row's and has no parts)."""
     if key in ("role", "dtype"):
         return _by_operation(entries, _role if key == "role" else _number_format)
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(_label(entry.row, key), []).append(entry)
-    return {_marked(label, group): _totals(group) for label, group in groups.items()}
+    return {label: _totals(group) for label, group in groups.items()}
 
 
-def _totals(group: Sequence[Entry]) -> Values:
+def _totals(group: Sequence[Entry]) -> Totals:
     values = {metric: known_values(group, metric) for metric in METRICS}
-    return {metric.key: combined(known, metric) if known else None for metric, known in values.items()}
+    return Totals(
+        {metric.key: combined(known, metric) if known else None for metric, known in values.items()}, _uncounted(group)
+    )
 
 
-def _marked(label: str, group: Sequence[Entry]) -> str:
-    uncounted = sum(entry.row.status is Status.UNCOUNTED for entry in group)
-    return f"{label} ({uncounted} uncounted)" if uncounted else label
+def _uncounted(group: Sequence[Entry]) -> int:
+    return sum(entry.row.status is Status.UNCOUNTED for entry in group)
 
 
-def _by_operation(entries: Sequence[Entry], label: Callable[[Op], str]) -> dict[str, Values]:
+def _by_operation(entries: Sequence[Entry], label: Callable[[Op], str]) -> dict[str, Totals]:
+    whole = [entry for entry in entries if not entry.row.branches or entry.row.alternative]
+    parts = [entry.operations for entry in whole if not entry.row.alternative]
+    # What is kept stands behind what is computed.
+    parts.extend(entry.row.storage() for entry in whole)
     groups: dict[str, Inventory] = {}
-    undecided: list[Entry] = []
-    for entry in entries:
-        row = entry.row
-        if row.branches and not row.alternative:
-            undecided.append(entry)
-            continue
-        done = Inventory() if row.alternative else entry.operations
-        for name, inventory in (done + row.storage()).grouped(label).items():
+    for part in parts:
+        for name, inventory in part.grouped(label).items():
             groups[name] = groups.get(name, Inventory()) + inventory
-    found: dict[str, Values] = {name: _weighed(inventory) for name, inventory in groups.items()}
-    return {**found, **({UNDECIDED: _totals(undecided)} if undecided else {})}
+    found = {name: _weighed(inventory) for name, inventory in groups.items()}
+    if undecided := [entry for entry in entries if entry.row.branches and not entry.row.alternative]:
+        found[UNDECIDED] = _totals(undecided)
+    if uncounted := _uncounted(entries):
+        found[UNKNOWN] = Totals({metric.key: None for metric in METRICS}, uncounted)
+    return found
 
 
-def _weighed(inventory: Inventory) -> Values:
-    return {metric.key: None if metric.largest else inventory.total(metric.weight) for metric in METRICS}
+def _weighed(inventory: Inventory) -> Totals:
+    return Totals({metric.key: None if metric.largest else inventory.total(metric.weight) for metric in METRICS})
 
 
 def _label(row: Row, key: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .accounting import Countable, count
-from .expressions import Size
+from .expressions import Size, peak
 from .formats import Format
 from .ops import Inventory, Kind, Op, Role
 from .shapes import Shape
@@ -85,25 +85,32 @@ class Row:
 
     def unexecuted(self) -> Row:
         """The row as part of a branch that is not charged."""
-        branches = tuple(tuple(row.unexecuted() for row in branch) for branch in self.branches)
-        return replace(self, repeat=0, alternative=True, branches=branches)
+        return replace(self, repeat=0, alternative=True, branches=())
 
 
 def merge(rows: Iterable[Row]) -> list[Row]:
     """Rows of one stored node with one signature made one row: repeats are added, the first paths kept."""
     merged: dict[object, Row] = {}
     for row in rows:
-        key = (row.place, row.inputs, row.outputs, row.alternative, row.status, row.reason, *row.formats.values())
+        key = _signature(row)
         if (first := merged.get(key)) is None:
             merged[key] = row
             continue
         merged[key] = replace(
             first,
             repeat=first.repeat + row.repeat,
-            paths=(*first.paths, *row.paths)[:SHOWN_PATHS],
-            trained=(*first.trained, *row.trained),
+            paths=tuple(dict.fromkeys((*first.paths, *row.paths)))[:SHOWN_PATHS],
+            trained=tuple(dict.fromkeys((*first.trained, *row.trained))),
+            live=peak(first.live, row.live),
         )
     return list(merged.values())
+
+
+def _signature(row: Row) -> object:
+    inner = tuple(tuple((_signature(each), each.repeat) for each in branch) for branch in row.branches)
+    formats = tuple(row.formats.values())
+    # Equal work of one node is one object: attributes that depend on the call around make another.
+    return (row.place, row.inputs, row.outputs, row.alternative, row.status, row.reason, formats, id(row.work), inner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,9 @@ def _parts(text: str) -> Quantization:
         elif match and match[1] == "p" and width is None:
             width = _width(match[2], text)
         else:
-            raise QuantizationError("E-QUANT", f"quantization '{quoted(text)}' cannot be read at '{quoted(part)}': {HINT}")
+            raise QuantizationError(
+                "E-QUANT", f"quantization '{quoted(text)}' cannot be read at '{quoted(part)}': {HINT}"
+            )
     return Quantization(text=text, weight=weight, activation=activation, accumulator=width)
 
 
@@ -113,11 +115,15 @@ def _format(value: str, text: str) -> Format:
         bits = _width(match[2], text)
         if match[1] == "pot":
             if match[3]:
-                raise QuantizationError("E-QUANT", f"quantization '{quoted(text)}': a power of two has one term: {HINT}")
+                raise QuantizationError(
+                    "E-QUANT", f"quantization '{quoted(text)}': a power of two has one term: {HINT}"
+                )
             return PowerOfTwo(bits=bits)
         terms = int((match[3] or "2")[:20])
         if not 1 <= terms <= bits:
-            raise QuantizationError("E-QUANT", f"quantization '{quoted(text)}' asks for {terms} terms of {bits} bits: {HINT}")
+            raise QuantizationError(
+                "E-QUANT", f"quantization '{quoted(text)}' asks for {terms} terms of {bits} bits: {HINT}"
+            )
         return AdditivePowerOfTwo(bits=bits, terms=terms)
     if value in ("binary", "ternary"):
         return Binary() if value == "binary" else Ternary()
@@ -130,4 +136,6 @@ def _format(value: str, text: str) -> Format:
     except QuantizationError as error:
         if error.identifier == "E-BITS":
             raise
-        raise QuantizationError("E-QUANT", f"quantization '{quoted(text)}' cannot be read at '{quoted(value)}': {HINT}") from None
+        raise QuantizationError(
+            "E-QUANT", f"quantization '{quoted(text)}' cannot be read at '{quoted(value)}': {HINT}"
+        ) from None

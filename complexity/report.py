@@ -19,7 +19,18 @@ from .shapes import Shape
 if TYPE_CHECKING:
     from .symbols import Formula
 
-__all__ = ["Coverage", "Entry", "Number", "Report", "Totals", "check_convention", "combined", "known_values", "metric_of", "plain"]
+__all__ = [
+    "Coverage",
+    "Entry",
+    "Number",
+    "Report",
+    "Totals",
+    "check_convention",
+    "combined",
+    "known_values",
+    "metric_of",
+    "plain",
+]
 
 Number = Size | None
 
@@ -36,10 +47,11 @@ class Coverage:
 
 
 class Totals(Mapping[str, Number]):
-    """Metric values by key, also as attributes: `totals.nabs`."""
+    """Metric values by key, also as attributes: `totals.nabs`. uncounted: how many rows they leave out."""
 
-    def __init__(self, values: Mapping[str, Number]) -> None:
+    def __init__(self, values: Mapping[str, Number], uncounted: int = 0) -> None:
         self._values = dict(values)
+        self.uncounted = uncounted
 
     def __getitem__(self, key: str) -> Number:
         return self._values[key]
@@ -128,7 +140,7 @@ class Report:
     @cached_property
     def totals(self) -> Totals:
         """Sums over rows (the largest row for a peak); None where a counted row has no value."""
-        return Totals({metric.key: self._total(metric) for metric in METRICS})
+        return Totals({metric.key: self._total(metric) for metric in METRICS}, self.coverage.uncounted)
 
     @cached_property
     def coverage(self) -> Coverage:
@@ -183,7 +195,7 @@ class Report:
     def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
         totals = [self._sum(branch, metric) for branch in row.branches]
         known = [total for total in totals if total is not None]
-        return None if len(known) < len(totals) or stored is None else maximum(*known) + stored
+        return None if len(known) < len(totals) or stored is None else maximum(*known) * row.repeat + stored
 
     def _sum(self, rows: Sequence[Row], metric: Metric) -> Number:
         total: Size = 0
@@ -225,10 +237,10 @@ class Report:
         return found
 
     def grouped(self, key: str) -> dict[str, Totals]:
-        """Totals by `layer`, `op`, `module`, `role` or `dtype`; without the uncounted rows, which the label numbers."""
+        """Totals by `layer`, `op`, `module`, `role` or `dtype`, each with the number of rows it leaves out."""
         from .grouping import grouped
 
-        return {label: Totals(values) for label, values in grouped(self.entries, key).items()}
+        return grouped(self.entries, key)
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain data: the JSON hub format `nncomplexity.report/1`."""
@@ -261,7 +273,9 @@ class Report:
         try:
             import pandas
         except ImportError:
-            raise UsageError("E-PANDAS", "to_pandas needs pandas: pip install pandas; to_records needs nothing") from None
+            raise UsageError(
+                "E-PANDAS", "to_pandas needs pandas: pip install pandas; to_records needs nothing"
+            ) from None
         return pandas.DataFrame(self.to_records())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -288,7 +302,9 @@ def metric_of(key: str) -> Metric:
 def check_convention(name: str) -> None:
     """Refuse a counting convention that does not exist."""
     if name not in CONVENTIONS:
-        raise UsageError("E-CONVENTION", f"convention '{quoted(name)}' is unknown; there are {' and '.join(CONVENTIONS)}")
+        raise UsageError(
+            "E-CONVENTION", f"convention '{quoted(name)}' is unknown; there are {' and '.join(CONVENTIONS)}"
+        )
 
 
 def plain(value: Number) -> int | str | None:
@@ -321,4 +337,5 @@ def shown_shape(shape: Shape | None) -> str:
     """A shape as it is written in tables: 1x3x224x224, `scalar`, `?`."""
     if shape is None:
         return "?"
-    return "x".join(f"({size})" if is_expression(size) and " " in str(size) else str(size) for size in shape) or "scalar"
+    sizes = [f"({size})" if is_expression(size) and " " in str(size) else str(size) for size in shape]
+    return "x".join(sizes) or "scalar"

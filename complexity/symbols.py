@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .accounting import count
 from .errors import UsageError, quoted
-from .expressions import Expression, Size, is_expression, substitute
+from .expressions import Expression, Size, substitute
 from .layers.layer import Layer
 from .metrics import Metric
 from .network import Row
@@ -38,7 +38,7 @@ class Formula:
     def subs(self, values: Mapping[str, Size] | None = None, **named: Size) -> Formula | int:
         """The formula with names replaced; an exact int once none is left."""
         size = substitute(self.size, {**(values or {}), **named})
-        return Formula(size, self.heading) if is_expression(size) else int(size)
+        return Formula(size, self.heading) if isinstance(size, Expression) else size
 
     def latex(self) -> str:
         """LaTeX, factored as the literature prints it."""

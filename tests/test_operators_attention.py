@@ -1,91 +1,23 @@
 """Attention, rotary embedding and linear attention: counts against scalar loops, shapes against ONNX's node tests."""
 
-import importlib
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx.backend.test.case.node as node_cases
 import pytest
-from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import attention, linear_attention, rotary_embedding
-from nncomplexity.operators.rule import Call, Operator, Result, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, Kind
+from nncomplexity.operators.rule import Uncounted
 from nncomplexity.shapes import Tensor
-from onnx.reference import ReferenceEvaluator
+from reference.calls import caller, operators_of, tensor
+from reference.node_cases import agreeing_shapes
+from reference.one_node import by_onnx
+from reference.scalars import Scalars
+from reference.totals import counted
 
-FAMILIES = (attention, linear_attention, rotary_embedding)
-RULES: dict[tuple[str, str], Operator] = {
-    (operator.domain, operator.name): operator for family in FAMILIES for operator in family.OPERATORS
-}
-NODE_TESTS = ("attention", "flexattention", "linear_attention", "rotaryembedding")
-
-
-def tensor(*shape: Any, **fields: Any) -> Tensor:
-    return Tensor(**{"dtype": "float32", "shape": shape, **fields})
-
-
-def run(op: str, *inputs: Tensor | None, domain: str = "", wanted: int = 4, **attributes: Any) -> Result:
-    call = Call(op=op, domain=domain, inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n")
-    return RULES[domain, op].rule(call)
-
-
-def counted(result: Result) -> dict[str, Any]:
-    """Products, MACs, additions, comparisons and evaluations of an answer in the `paper` convention."""
-    names = {Kind.MULTIPLY: "rm", Kind.ADD: "add", Kind.SUBTRACT: "add", Kind.COMPARE: "cmp"}
-    totals: dict[str, Any] = {}
-    assert result.work is not None
-    for op, times in count(result.work):
-        for name in [names.get(op.kind, op.function)] + ["mac"] * (
-            op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES
-        ):
-            totals[name] = totals.get(name, 0) + times
-    return totals
-
-
-class Scalars:
-    """Scalar arithmetic that counts itself."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def product(self, a: float, b: float, *, mac: bool = False) -> float:
-        self.counts["rm"] += 1
-        self.counts["mac"] += mac
-        return a * b
-
-    def sum(self, a: float, b: float) -> float:
-        self.counts["add"] += 1
-        return a + b
-
-    def larger(self, a: float, b: float) -> float:
-        self.counts["cmp"] += 1
-        return max(a, b)
-
-    def apply(self, name: str, value: float) -> float:
-        self.counts[name] += 1
-        return value
-
-    def total(self, values: list[float]) -> float:
-        result = values[0]
-        for value in values[1:]:
-            result = self.sum(result, value)
-        return result
-
-    def dot(self, a: Any, b: Any) -> float:
-        return self.total([self.product(x, y, mac=True) for x, y in zip(a, b, strict=True)])
-
-    def softmax(self, row: list[float]) -> list[float]:
-        top = row[0]
-        for value in row[1:]:
-            top = self.larger(top, value)
-        powers = [self.apply("exp", math.exp(self.sum(value, -top))) for value in row]
-        inverse = self.apply("reciprocal", 1 / self.total(powers))
-        return [self.product(power, inverse) for power in powers]
+FAMILIES = ("attention", "linear_attention", "rotary_embedding")
+RULES = operators_of(*FAMILIES)
+run = caller(*FAMILIES, wanted=4)
 
 
 def attend(s: Scalars, q: Any, k: Any, v: Any, *, mask: Any = None, softcap: float = 0.0) -> Any:
@@ -106,17 +38,6 @@ def attend(s: Scalars, q: Any, k: Any, v: Any, *, mask: Any = None, softcap: flo
     return y
 
 
-def evaluated(node: Any, feeds: Any) -> Any:
-    """ONNX's own reference on one node."""
-
-    def info(name: str) -> Any:
-        return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, None)
-
-    graph = onnx.helper.make_graph([node], "g", [info(name) for name in feeds], [info(name) for name in node.output])
-    opset = onnx.helper.make_opsetid("", 23)
-    return ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=[opset])).run(None, feeds)
-
-
 @pytest.mark.parametrize(
     ("past", "softcap", "masked"), [(0, 0.0, False), (2, 0.0, True), (3, 1.5, True), (0, 2.5, False)]
 )
@@ -127,17 +48,15 @@ def test_attention_counts_what_its_definition_computes(past: int, softcap: float
     mask = rng.normal(size=(3, 4 + past)) if masked else None
     s = Scalars()
     y = attend(s, q, np.concatenate([past_k, k], 2), np.concatenate([past_v, v], 2), mask=mask, softcap=softcap)
-    names = ["Q", "K", "V", "M" if masked else "", "PK" if past else "", "PV" if past else ""]
-    node = onnx.helper.make_node("Attention", names, ["Y", "K2", "V2"], softcap=softcap)
-    feeds = {"Q": q, "K": k, "V": v, "M": mask, "PK": past_k, "PV": past_v}
-    expected = evaluated(node, {name: feeds[name] for name in names if name})
+    feeds = [q, k, v, mask, *((past_k, past_v) if past else ())]
+    expected = by_onnx("Attention", feeds, version=23, outputs=3, softcap=softcap)
     assert np.allclose(y, expected[0])
     caches = (tensor(2, 2, past, 5), tensor(2, 2, past, 7)) if past else (None, None)
     mask_tensor = tensor(3, 4 + past) if masked else None
     result = run(
         "Attention", tensor(*q.shape), tensor(*k.shape), tensor(*v.shape), mask_tensor, *caches, softcap=softcap
     )
-    assert counted(result) == {name: times for name, times in s.counts.items() if times}
+    assert counted(result) == s.nonzero
     assert counted(result)["mac"] == 2 * 6 * 3 * (4 + past) * (5 + 7)
     assert [output.shape for output in result.outputs[:3]] == [array.shape for array in expected]
 
@@ -159,7 +78,7 @@ def test_linear_attention_counts_what_its_definition_computes() -> None:
         beta = tensor(2, 5, 2) if corrected else None
         inputs = (tensor(2, 5, 12), tensor(2, 5, 6), tensor(2, 5, 14), None, gates_in, beta)
         result = run("LinearAttention", *inputs, q_num_heads=4, kv_num_heads=2, update_rule=rule)
-        assert counted(result) == {name: times for name, times in s.counts.items() if times}, rule
+        assert counted(result) == s.nonzero, rule
         assert [output.shape for output in result.outputs] == [(2, 5, 28), (2, 2, 3, 7)]
 
 
@@ -211,40 +130,8 @@ def test_free_sizes_give_the_numbers_of_bound_ones() -> None:
     assert str(free["mac"]) == str(72 * symbol("b") * symbol("n") * (symbol("n") + symbol("p")))
 
 
-def cases() -> list[Any]:
-    for name in NODE_TESTS:
-        importlib.import_module(f"onnx.backend.test.case.node.{name}")
-    return [
-        case
-        for case in node_cases._NodeTestCases
-        if len(case.model.graph.node) == 1
-        and (case.model.graph.node[0].domain, case.model.graph.node[0].op_type) in RULES
-    ]
-
-
 def test_shapes_are_those_of_the_node_tests() -> None:
-    seen: Counter[str] = Counter()
-    for case in cases():
-        node, (inputs, outputs) = case.model.graph.node[0], case.data_sets[0]
-        given = iter(inputs)
-        tensors = [
-            tensor(*array.shape, dtype=str(array.dtype)) if name else None
-            for name in node.input
-            for array in [next(given) if name else None]
-        ]
-        attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-        attributes = {key: text.decode() if isinstance(text, bytes) else text for key, text in attributes.items()}
-        wanted = tuple(bool(name) for name in node.output)
-        call = Call(op=node.op_type, domain=node.domain, inputs=tuple(tensors), attributes=attributes, wanted=wanted)
-        try:
-            found = RULES[node.domain, node.op_type].rule(call).outputs
-        except Uncounted as uncounted:
-            found = uncounted.outputs
-        shown = [output for output, name in zip(found, node.output, strict=False) if name]
-        assert [(output.dtype, output.shape) for output in shown] == [
-            (str(array.dtype), array.shape) for array in outputs
-        ], case.name
-        seen[node.op_type] += 1
+    seen = agreeing_shapes(RULES)
     assert seen["Attention"] > 80 and seen["LinearAttention"] > 10 and seen["RotaryEmbedding"] > 7, seen
 
 

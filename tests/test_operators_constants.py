@@ -5,37 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nncomplexity.accounting import count
-from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import constants, sequence, text
-from nncomplexity.operators.rule import Call
+from nncomplexity.operators import text
 from nncomplexity.ops import Kind
 from nncomplexity.shapes import FOLDED, Tensor
+from reference.calls import caller, known, refusals
 
-RULES = {o.name: o.rule for family in (constants, sequence, text) for o in family.OPERATORS}
 S = symbol("S")
-
-
-def run(name, *inputs, wanted=1, **attributes):
-    return RULES[name](Call(op=name, inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n"))
+run = caller("constants", "sequence", "text")
+refusal = refusals(run)
 
 
 def one(name, *inputs, **attributes) -> Tensor:
     return run(name, *inputs, **attributes).outputs[0]
 
 
-def known(*value, shape=None, dtype="int64") -> Tensor:
-    return Tensor(dtype=dtype, shape=(len(value),) if shape is None else shape, value=value)
-
-
 def scalar(value, dtype="int64") -> Tensor:
     return known(value, shape=(), dtype=dtype)
-
-
-def refusal(name, *inputs, **attributes) -> str:
-    with pytest.raises(ModelError) as caught:
-        run(name, *inputs, **attributes)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

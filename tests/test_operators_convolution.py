@@ -10,34 +10,18 @@ from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
 from nncomplexity.formats import Accumulation, parse_format
-from nncomplexity.operators import convolution, convolution_deformable, convolution_transposed
 from nncomplexity.operators.convolution_transposed import overlap
-from nncomplexity.operators.rule import Call, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
+from nncomplexity.operators.rule import Uncounted
+from nncomplexity.ops import Kind
 from nncomplexity.shapes import Tensor
+from reference.calls import caller
+from reference.calls import tensor as T
+from reference.totals import totals
 
-FAMILIES = (convolution, convolution_deformable, convolution_transposed)
-RULES = {(op.domain, op.name): op for family in FAMILIES for op in family.OPERATORS}
 MS, QONNX = "com.microsoft", "qonnx.custom_op.channels_last"
 
 
-def T(*shape, dtype="float32", constant=False, value=None, format=None):
-    return Tensor(dtype=dtype, shape=shape, constant=constant, value=value, format=format)
-
-
-def run(op, *inputs, domain="", **attributes):
-    return RULES[domain, op].rule(Call(op=op, domain=domain, inputs=inputs, attributes=attributes, name="n"))
-
-
-def totals(result, convention="paper"):
-    found = count(result.work, convention)
-    return {
-        "rm": found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        "mac": found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        "add": found.total(lambda op: 1 if op.kind in (Kind.ADD, Kind.SUBTRACT) else 0),
-        "cmp": found.total(lambda op: 1 if op.kind is Kind.COMPARE else 0),
-        "act": found.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0),
-    }
+run = caller("convolution", "convolution_deformable", "convolution_transposed")
 
 
 def convolve(x, w, group, strides, dilations, pads, bias):

@@ -5,29 +5,19 @@ from __future__ import annotations
 from itertools import product as cartesian
 
 import pytest
-from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import einsum
-from nncomplexity.operators.rule import Call
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
-from nncomplexity.shapes import Tensor
+from reference import totals as by_name
+from reference.calls import caller, tensor
 
 
 def run(equation, *shapes):
-    inputs = tuple(Tensor(dtype="float32", shape=shape) for shape in shapes)
-    return einsum.OPERATORS[0].rule(Call(op="Einsum", inputs=inputs, attributes={"equation": equation}))
+    return caller("einsum")("Einsum", *(tensor(*shape) for shape in shapes), equation=equation)
 
 
 def totals(result, convention="paper"):
-    if result.work is None:
-        return 0, 0, 0
-    found = count(result.work, convention)
-    return (
-        found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        found.total(lambda op: 1 if op.kind is Kind.ADD else 0),
-    )
+    found = {} if result.work is None else by_name.totals(result, convention)
+    return tuple(found.get(name, 0) for name in ("rm", "mac", "add"))
 
 
 def nest(operands, result, sizes):

@@ -9,22 +9,13 @@ import pytest
 from nncomplexity.accounting import count
 from nncomplexity.expressions import ceil_divide, floor_divide, maximum, minimum, substitute, symbol
 from nncomplexity.formats import Accumulation, format_of_dtype, parse_format
-from nncomplexity.operators import activation, comparison, elementwise, reduction
-from nncomplexity.operators.rule import Call, Uncounted
+from nncomplexity.operators.rule import Uncounted
 from nncomplexity.ops import Kind, Role
 from nncomplexity.shapes import Tensor
+from reference.calls import caller, known
 
-FAMILIES = (activation, comparison, elementwise, reduction)
-RULES = {operator.name: operator.rule for family in FAMILIES for operator in family.OPERATORS}
 B, H, W = symbol("B"), symbol("H"), symbol("W")
-
-
-def known(*value, dtype="int64", shape=None):
-    return Tensor(dtype=dtype, shape=(len(value),) if shape is None else shape, value=value)
-
-
-def run(op, *inputs, version=28, alone=(), **attributes):
-    return RULES[op](Call(op=op, version=version, inputs=inputs, alone=alone, attributes=attributes))
+run = caller("activation", "comparison", "elementwise", "reduction", version=28)
 
 
 def value(op, *inputs, **attributes):

@@ -8,65 +8,32 @@ import pytest
 from nncomplexity.accounting import count
 from nncomplexity.errors import ComplexityError, ModelError
 from nncomplexity.expressions import Expression, product, substitute, symbol
-from nncomplexity.operators import (
-    activation,
-    comparison,
-    elementwise,
-    interpolation,
-    normalization,
-    pooling,
-    quantized,
-    random,
-    reduction,
-    softmax,
-)
 from nncomplexity.operators.rule import Call, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
 from nncomplexity.shapes import Tensor
+from reference.calls import by_name, caller
+from reference.calls import known as ints
+from reference.calls import tensor as T
+from reference.totals import totals
 
 FAMILIES = (
-    activation,
-    comparison,
-    elementwise,
-    interpolation,
-    normalization,
-    pooling,
-    quantized,
-    random,
-    reduction,
-    softmax,
+    "activation",
+    "comparison",
+    "elementwise",
+    "interpolation",
+    "normalization",
+    "pooling",
+    "quantized",
+    "random",
+    "reduction",
+    "softmax",
 )
-OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
+OPERATORS = by_name(*FAMILIES)
 N, C, H = symbol("N"), symbol("C"), symbol("H")
-
-
-def T(*shape, dtype="float32", value=None, constant=False):
-    return Tensor(dtype=dtype, shape=shape, value=value, constant=constant)
-
-
-def ints(*value):
-    return T(len(value), dtype="int64", value=value)
+run = caller(*FAMILIES, version=28)
 
 
 def floats(*value):
     return T(len(value), value=value)
-
-
-def run(op, *inputs, version=28, wanted=(True,), **attributes):
-    return OPERATORS[op].rule(
-        Call(op=op, version=version, inputs=inputs, attributes=attributes, wanted=wanted, name="n")
-    )
-
-
-def totals(result):
-    found = count(result.work)
-    return {
-        "rm": found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        "mac": found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        "add": found.total(lambda op: 1 if op.kind in (Kind.ADD, Kind.SUBTRACT) else 0),
-        "cmp": found.total(lambda op: 1 if op.kind is Kind.COMPARE else 0),
-        "act": found.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0),
-    }
 
 
 V = floats
@@ -233,10 +200,15 @@ def test_uncountable_work_still_has_a_shape():
 
 
 def test_a_count_that_is_data_is_a_free_size():
-    values, indices = run("TopK", T(4, 7), T(1, dtype="int64"), wanted=(True, True)).outputs
+    values, indices = run("TopK", T(4, 7), T(1, dtype="int64"), wanted=2).outputs
     assert [str(size) for size in values.shape] == ["4", "n.k"] and indices.dtype == "int64"
     small = run("TopK", T(4, 7), ints(3))
     assert totals(small)["cmp"] == 4 * (6 + 5 + 4)
+
+
+def test_what_is_drawn_differs_at_every_run():
+    drawn = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+    assert {name for name, operator in OPERATORS.items() if operator.random} == drawn
 
 
 SCALE, ZERO = floats(0.1), T(1, dtype="uint8", value=(3,))

@@ -1,73 +1,25 @@
 """Attention operators of com.microsoft: counts against scalar loops whose numbers are those of the runtime."""
 
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import fused_attention, group_query_attention, multi_head_attention
-from nncomplexity.operators.rule import Call, Result, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, Kind
-from nncomplexity.shapes import Tensor
+from nncomplexity.operators.rule import Result, Uncounted
+from nncomplexity.ops import Kind
+from reference.calls import caller, tensor
+from reference.one_node import by_runtime, floats
+from reference.scalars import Scalars
+from reference.totals import counted
 
-FAMILIES = (fused_attention, multi_head_attention, group_query_attention)
-RULES = {operator.name: operator.rule for family in FAMILIES for operator in family.OPERATORS}
-
-
-def tensor(*shape: Any, **fields: Any) -> Tensor:
-    return Tensor(**{"dtype": "float32", "shape": shape, **fields})
+run = caller("fused_attention", "multi_head_attention", "group_query_attention", wanted=4)
 
 
-def run(op: str, *inputs: Tensor | None, wanted: int = 4, **attributes: Any) -> Result:
-    call = Call(op=op, domain="com.microsoft", inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n")
-    return RULES[op](call)
-
-
-def counted(result: Result) -> dict[str, Any]:
-    """Products, MACs, additions, comparisons and evaluations of an answer in the `paper` convention."""
-    names = {Kind.MULTIPLY: "rm", Kind.ADD: "add", Kind.SUBTRACT: "add", Kind.COMPARE: "cmp"}
-    totals: dict[str, Any] = {}
-    assert result.work is not None
-    for op, times in count(result.work):
-        for name in [names.get(op.kind, op.function)] + ["mac"] * (
-            op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES
-        ):
-            totals[name] = totals.get(name, 0) + times
-    return totals
-
-
-class Scalars:
-    """Scalar arithmetic that counts itself."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def product(self, a: float, b: float, *, mac: bool = False) -> float:
-        self.counts["rm"] += 1
-        self.counts["mac"] += mac
-        return a * b
-
-    def sum(self, a: float, b: float) -> float:
-        self.counts["add"] += 1
-        return a + b
-
-    def apply(self, name: str, value: float) -> float:
-        self.counts[name] += 1
-        return value
-
-    def total(self, values: list[float]) -> float:
-        result = values[0]
-        for value in values[1:]:
-            result = self.sum(result, value)
-        return result
-
-    def dot(self, a: Any, b: Any) -> float:
-        return self.total([self.product(x, y, mac=True) for x, y in zip(a, b, strict=True)])
+class Heads(Scalars):
+    """Projections, attention and rotation of [batch, heads, sequence, size], number by number."""
 
     def affine(self, x: Any, weight: Any, bias: Any) -> Any:
         y = np.zeros((*x.shape[:-1], weight.shape[1]))
@@ -81,14 +33,9 @@ class Scalars:
             shared = h // (q.shape[1] // k.shape[1])
             row = [self.product(self.dot(q[b, h, i], key), 1 / math.sqrt(q.shape[-1])) for key in k[b, shared]]
             for bias in biases:
-                row = [
-                    self.sum(x, add)
-                    for x, add in zip(row, np.broadcast_to(bias, (*q.shape[:-1], len(row)))[b, h, i], strict=True)
-                ]
-            self.counts["cmp"] += len(row) - 1
-            powers = [self.apply("exp", math.exp(self.sum(x, -max(row)))) for x in row]
-            inverse = self.apply("reciprocal", 1 / self.total(powers))
-            weights = [self.product(power, inverse) for power in powers]
+                added = np.broadcast_to(bias, (*q.shape[:-1], len(row)))[b, h, i]
+                row = [self.sum(x, add) for x, add in zip(row, added, strict=True)]
+            weights = self.softmax(row)
             y[b, h, i] = [self.dot(weights, v[b, shared, :, j]) for j in range(v.shape[-1])]
         return y
 
@@ -110,44 +57,21 @@ def packed(x: Any) -> Any:
     return x.transpose(0, 2, 1, 3).reshape(x.shape[0], x.shape[2], -1)
 
 
-def runtime(op: str, feeds: Any, outputs: int, **attributes: Any) -> Any:
-    """What onnxruntime computes; the test is skipped where it is not installed."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    names = [f"y{index}" for index in range(outputs)]
-    node = onnx.helper.make_node(op, [name if feed is not None else "" for name, feed in feeds.items()], names)
-    node.domain = "com.microsoft"
-    node.attribute.extend(onnx.helper.make_attribute(key, value) for key, value in attributes.items())
-    arrays = {name: feed for name, feed in feeds.items() if feed is not None}
-    infos = [
-        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(feed.dtype), feed.shape)
-        for name, feed in arrays.items()
-    ]
-    graph = onnx.helper.make_graph([node], "g", infos, [onnx.ValueInfoProto(name=name) for name in names])
-    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
-    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, arrays)
-
-
 def agrees(result: Result, s: Scalars, y: Any, found: Any) -> None:
     """Values, counts and shapes of the three witnesses."""
     assert np.allclose(y, found[0], atol=1e-4)
-    assert counted(result) == {name: times for name, times in s.counts.items() if times}
+    assert counted(result) == s.nonzero
     assert [output.shape for output in result.outputs] == [array.shape for array in found]
-
-
-def floats(*shape: int) -> Any:
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
 def test_attention_projects_biases_and_attends() -> None:
     x, w, b, past = floats(2, 3, 5), floats(5, 18), floats(18), floats(2, 2, 2, 4, 3)
-    s = Scalars()
+    s = Heads()
     q, k, v = (heads_of(part, 2) for part in np.split(s.affine(x, w, b), 3, axis=-1))
     causal = np.triu(np.full((3, 7), -1e9), 5)
     y = s.attend(q, np.concatenate([past[0], k], 2), np.concatenate([past[1], v], 2), [causal])
     feeds = {"x": x, "w": w, "b": b, "m": None, "past": past}
-    found = runtime("Attention", feeds, 2, num_heads=2, unidirectional=1)
+    found = by_runtime("Attention", feeds.values(), 2, num_heads=2, unidirectional=1)
     inputs = (tensor(2, 3, 5), tensor(5, 18, constant=True), tensor(18, constant=True), None, tensor(2, 2, 2, 4, 3))
     result = run("Attention", *inputs, num_heads=2, unidirectional=1)
     agrees(result, s, packed(y), found)
@@ -156,10 +80,10 @@ def test_attention_projects_biases_and_attends() -> None:
 
 def test_attention_with_values_of_another_size() -> None:
     x, w, b = floats(2, 3, 5), floats(5, 22), floats(22)
-    s = Scalars()
+    s = Heads()
     projected = s.affine(x, w, b)
     y = s.attend(*(heads_of(part, 2) for part in np.split(projected, [6, 12], axis=-1)))
-    found = runtime("Attention", {"x": x, "w": w, "b": b}, 1, num_heads=2, qkv_hidden_sizes=[6, 6, 10])
+    found = by_runtime("Attention", [x, w, b], num_heads=2, qkv_hidden_sizes=[6, 6, 10])
     inputs = (tensor(2, 3, 5), tensor(5, 22, constant=True), tensor(22))
     agrees(run("Attention", *inputs, num_heads=2, qkv_hidden_sizes=(6, 6, 10), wanted=1), s, packed(y), found)
 
@@ -179,7 +103,7 @@ def test_multi_head_attention_adds_the_bias_of_the_projection(past: int) -> None
     q, k, v, b = floats(2, 3, 8), floats(2, 5, 8), floats(2, 5, 8), floats(24)
     caches = {"pk": floats(2, 2, past, 4), "pv": floats(2, 2, past, 4)} if past else {}
     bias = floats(1, 2, 3, 5 + past)
-    s = Scalars()
+    s = Heads()
     biased = []
     for x, part in zip((q, k, v), np.split(b, 3), strict=True):
         biased.append(heads_of(np.vectorize(s.sum, otypes=[float])(x, part), 2))
@@ -189,7 +113,7 @@ def test_multi_head_attention_adds_the_bias_of_the_projection(past: int) -> None
         )
     y = s.attend(*biased, [bias])
     feeds = {"q": q, "k": k, "v": v, "b": b, "m": None, "a": bias, **caches}
-    found = runtime("MultiHeadAttention", feeds, 3, num_heads=2)
+    found = by_runtime("MultiHeadAttention", feeds.values(), 3, num_heads=2)
     inputs = [None if feed is None else tensor(*feed.shape) for feed in feeds.values()]
     agrees(run("MultiHeadAttention", *inputs, num_heads=2, wanted=3), s, packed(y), found)
 
@@ -209,7 +133,7 @@ def test_packed_operands_count_like_separate_ones() -> None:
 def test_group_query_attention_shares_heads_and_turns_them(rotary: int) -> None:
     q, k, v = floats(2, 5, 64), floats(2, 5, 32), floats(2, 5, 32)
     cosines, sines = floats(9, 8), floats(9, 8)
-    s = Scalars()
+    s = Heads()
     heads = [heads_of(q, 4), heads_of(k, 2), heads_of(v, 2)]
     if rotary:
         heads[:2] = [s.rotate(x.astype(float), cosines, sines) for x in heads[:2]]
@@ -217,7 +141,7 @@ def test_group_query_attention_shares_heads_and_turns_them(rotary: int) -> None:
     lengths, total = np.full(2, 4, np.int32), np.array([5], np.int32)
     feeds = {"q": q, "k": k, "v": v, "pk": None, "pv": None, "l": lengths, "t": total}
     feeds |= {"c": cosines, "s": sines} if rotary else {}
-    found = runtime("GroupQueryAttention", feeds, 3, num_heads=4, kv_num_heads=2, do_rotary=rotary)
+    found = by_runtime("GroupQueryAttention", feeds.values(), 3, num_heads=4, kv_num_heads=2, do_rotary=rotary)
     inputs = [None if feed is None else tensor(*feed.shape) for feed in feeds.values()]
     inputs[6] = tensor(1, dtype="int32", value=(5,))
     result = run("GroupQueryAttention", *inputs, num_heads=4, kv_num_heads=2, do_rotary=rotary, wanted=3)

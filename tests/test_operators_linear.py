@@ -9,32 +9,17 @@ from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
 from nncomplexity.formats import Accumulation, parse_format
-from nncomplexity.operators import linear, linear_quantized
-from nncomplexity.operators.rule import Call, Result, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind, Role
+from nncomplexity.operators.rule import Uncounted
+from nncomplexity.ops import PRODUCTS, Kind, Role
 from nncomplexity.shapes import Tensor
+from reference.calls import caller
+from reference.calls import tensor as T
+from reference.totals import totals
 
-RULES = {(op.domain, op.name): op for op in (*linear.OPERATORS, *linear_quantized.OPERATORS)}
 MS = "com.microsoft"
 
 
-def T(*shape, dtype="float32", constant=False, value=None, format=None):
-    return Tensor(dtype=dtype, shape=shape, constant=constant, value=value, format=format)
-
-
-def run(op, *inputs, domain="", **attributes) -> Result:
-    return RULES[domain, op].rule(Call(op=op, domain=domain, inputs=inputs, attributes=attributes))
-
-
-def totals(result, convention="paper"):
-    found = count(result.work, convention)
-    return {
-        "rm": found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        "mac": found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        "add": found.total(lambda op: 1 if op.kind in (Kind.ADD, Kind.SUBTRACT) else 0),
-        "cmp": found.total(lambda op: 1 if op.kind is Kind.COMPARE else 0),
-        "act": found.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0),
-    }
+run = caller("linear", "linear_quantized")
 
 
 def looped(left, right):
@@ -158,7 +143,17 @@ def test_packed_weights():
     bnb = run("MatMulBnb4", a, T(116, 1, dtype="uint8"), T(8), domain=MS, K=33, N=7, block_size=16, quant_type=1)
     assert bnb.outputs[0].shape == (2, 3, 7) and totals(bnb)["mac"] == 6 * 33 * 7
     shape = T(2, dtype="int64", value=(33, 7))
-    assert totals(run("MatMulFpQ4", a, T(900, dtype="uint8"), shape, domain=MS))["mac"] == 6 * 33 * 7
+    fp4 = run("MatMulFpQ4", a, T(900, dtype="uint8"), shape, domain=MS)
+    assert totals(fp4)["mac"] == 6 * 33 * 7
+    for result, name in ((plain, "fixed<4,4>"), (bnb, "float4e2m1"), (fp4, "fixed<4,4>")):
+        assert {place: (size, str(format)) for place, (size, format) in result.packed.items()} == {1: (33 * 7, name)}
+    assert omitted.packed[1][0] == 0 and not run("MatMul", a, T(33, 7, constant=True)).packed
+
+
+def test_a_dot_product_of_vectors_takes_a_bias():
+    vectors = T(5, dtype="uint8"), T(5, dtype="int8", constant=True)
+    result = run("MatMulIntegerToFloat", *vectors, T(), T(), None, None, T(), domain=MS)
+    assert result.outputs[0].shape == () and totals(result)["add"] == 5
 
 
 def test_fused_forms():

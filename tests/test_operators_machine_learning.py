@@ -1,109 +1,28 @@
 """ai.onnx.ml: counts against scalar loops, shapes against the runtime and ONNX's node tests, trees to their leaves."""
 
-import importlib
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx.backend.test.case.node as node_cases
 import pytest
-from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import feature_encoding, machine_learning, support_vectors, tree_ensemble
-from nncomplexity.operators.rule import Call, Result, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, Kind
+from nncomplexity.operators.rule import Result, Uncounted
 from nncomplexity.shapes import Tensor
+from reference.calls import caller, operators_of, tensor
+from reference.node_cases import agreeing_shapes
+from reference.one_node import by_runtime
+from reference.scalars import Scalars
+from reference.totals import counted
 
-FAMILIES = (feature_encoding, machine_learning, support_vectors, tree_ensemble)
-RULES = {operator.name: operator.rule for family in FAMILIES for operator in family.OPERATORS}
-NODE_TESTS = ("array_feature_extractor", "binarizer", "label_encoder", "tree_ensemble")
-
-
-def tensor(*shape: Any, **fields: Any) -> Tensor:
-    return Tensor(**{"dtype": "float32", "shape": shape, **fields})
-
-
-def run(op: str, *inputs: Tensor | None, wanted: int = 2, **attributes: Any) -> Result:
-    call = Call(op=op, domain="ai.onnx.ml", inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n")
-    return RULES[op](call)
+FAMILIES = ("feature_encoding", "machine_learning", "support_vectors", "tree_ensemble")
+RULES = operators_of(*FAMILIES)
+run = caller(*FAMILIES, wanted=2)
 
 
-def counted(result: Result) -> dict[str, Any]:
-    """Products, MACs, additions, comparisons and evaluations of an answer in the `paper` convention."""
-    names = {Kind.MULTIPLY: "rm", Kind.ADD: "add", Kind.SUBTRACT: "add", Kind.COMPARE: "cmp"}
-    totals: dict[str, Any] = {}
-    assert result.work is not None
-    for op, times in count(result.work):
-        for name in [names.get(op.kind, op.function)] + ["mac"] * (
-            op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES
-        ):
-            totals[name] = totals.get(name, 0) + times
-    return totals
-
-
-class Scalars:
-    """Scalar arithmetic that counts itself."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def product(self, a: float, b: float, *, mac: bool = False) -> float:
-        self.counts["rm"] += 1
-        self.counts["mac"] += mac
-        return a * b
-
-    def sum(self, a: float, b: float) -> float:
-        self.counts["add"] += 1
-        return a + b
-
-    def less(self, a: float, b: float) -> bool:
-        self.counts["cmp"] += 1
-        return a < b
-
-    def apply(self, name: str, value: float) -> float:
-        self.counts[name] += 1
-        return value
-
-    def total(self, values: Any) -> float:
-        values = list(values)
-        result = values[0]
-        for value in values[1:]:
-            result = self.sum(result, value)
-        return result
-
-    def dot(self, a: Any, b: Any) -> float:
-        return self.total([self.product(x, y, mac=True) for x, y in zip(a, b, strict=True)])
-
-    def largest(self, values: Any) -> int:
-        best = 0
-        for index in range(1, len(values)):
-            if self.less(values[best], values[index]):
-                best = index
-        return best
-
-    def softmax(self, row: Any) -> Any:
-        top = row[self.largest(row)]
-        powers = [self.apply("exp", math.exp(self.sum(x, -top))) for x in row]
-        inverse = self.apply("reciprocal", 1 / self.total(powers))
-        return [self.product(power, inverse) for power in powers]
-
-    @property
-    def nonzero(self) -> dict[str, int]:
-        return {name: times for name, times in self.counts.items() if times}
-
-
-def runtime(op: str, x: Any, outputs: int, **attributes: Any) -> Any:
-    """What onnxruntime computes; the test is skipped where it is not installed."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    node = onnx.helper.make_node(op, ["x"], [f"y{i}" for i in range(outputs)], domain="ai.onnx.ml", **attributes)
-    info = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, x.shape)
-    graph = onnx.helper.make_graph([node], "g", [info], [onnx.ValueInfoProto(name=name) for name in node.output])
-    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
-    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+def runtime(op: str, outputs: int, **attributes: Any) -> Any:
+    """What onnxruntime computes on X."""
+    return by_runtime(op, [X], outputs, domain="ai.onnx.ml", **attributes)
 
 
 X = np.random.default_rng(3).normal(size=(5, 3)).astype(np.float32)
@@ -115,7 +34,7 @@ def test_linear_regressor() -> None:
     y = [[s.sum(s.dot(row, weights[3 * t : 3 * t + 3]), bias[t]) for t in range(2)] for row in X]
     attributes = {"coefficients": tuple(weights.tolist()), "intercepts": bias, "targets": 2}
     result = run("LinearRegressor", tensor(5, 3), **attributes)
-    assert np.allclose(y, runtime("LinearRegressor", X, 1, **attributes)[0], atol=1e-5)
+    assert np.allclose(y, runtime("LinearRegressor", 1, **attributes)[0], atol=1e-5)
     assert counted(result) == s.nonzero
     assert result.outputs[0].shape == (5, 2)
     assert run("LinearRegressor", tensor(3), **attributes).outputs[0].shape == (1, 2)
@@ -129,7 +48,7 @@ def test_linear_classifier() -> None:
     attributes: dict[str, Any] = {"coefficients": tuple(weights.tolist()), "intercepts": bias}
     attributes |= {"classlabels_ints": (0, 1, 2, 3), "post_transform": "SOFTMAX"}
     result = run("LinearClassifier", tensor(5, 3), **attributes)
-    found = runtime("LinearClassifier", X, 2, **attributes)
+    found = runtime("LinearClassifier", 2, **attributes)
     assert found[0].tolist() == labels and np.allclose(scores, found[1], atol=1e-5)
     assert counted(result) == s.nonzero
     assert [(o.dtype, o.shape) for o in result.outputs] == [("int64", (5,)), ("float32", (5, 4))]
@@ -181,7 +100,7 @@ def test_support_vector_regressor(kernel: str) -> None:
     attributes: dict[str, Any] = {"coefficients": weights, "support_vectors": tuple(vectors.ravel().tolist())}
     attributes |= {"n_supports": 4, "rho": (0.75,), "kernel_type": kernel, "kernel_params": (gamma, coef, degree)}
     result = run("SVMRegressor", tensor(5, 3), **attributes)
-    assert np.allclose(y, runtime("SVMRegressor", X, 1, **attributes)[0][:, 0], atol=1e-4)
+    assert np.allclose(y, runtime("SVMRegressor", 1, **attributes)[0][:, 0], atol=1e-4)
     assert counted(result) == s.nonzero
     assert result.outputs[0].shape == (5, 1)
 
@@ -205,7 +124,7 @@ def test_support_vector_classifier(vectors: tuple[int, ...]) -> None:
     attributes |= {"kernel_params": (0.1, 0.0, 0.0), "classlabels_ints": tuple(range(classes))}
     result = run("SVMClassifier", tensor(5, 3), **attributes)
     assert counted(result) == s.nonzero
-    assert [o.shape for o in result.outputs] == [array.shape for array in runtime("SVMClassifier", X, 2, **attributes)]
+    assert [o.shape for o in result.outputs] == [array.shape for array in runtime("SVMClassifier", 2, **attributes)]
     with pytest.raises(Uncounted) as caught:
         run("SVMClassifier", tensor(5, 3), **attributes, prob_a=(1.0,), prob_b=(1.0,))
     assert caught.value.outputs[1].shape == (5, classes)
@@ -251,7 +170,7 @@ def test_tree_regressors_cost_their_longest_paths(seed: int) -> None:
     depth = sum(deepest(nodes, tree, 0) for tree in range(7))
     expected = {"cmp": 5 * depth, "add": 5 * (7 - 1) + 5}
     assert counted(result) == {name: times for name, times in expected.items() if times}
-    assert result.outputs[0].shape == runtime("TreeEnsembleRegressor", X, 1, **nodes, **votes)[0].shape
+    assert result.outputs[0].shape == runtime("TreeEnsembleRegressor", 1, **nodes, **votes)[0].shape
     averaged = run("TreeEnsembleRegressor", tensor(5, 3), **nodes, **votes, aggregate_function="AVERAGE")
     assert counted(averaged)["rm"] == 5
 
@@ -327,37 +246,8 @@ def test_encoders_are_free_and_shaped() -> None:
 
 
 def test_shapes_are_those_of_the_node_tests() -> None:
-    for name in NODE_TESTS:
-        importlib.import_module(f"onnx.backend.test.case.node.ai_onnx_ml.{name}")
-    seen: Counter[str] = Counter()
-    for case in node_cases._NodeTestCases:
-        node = case.model.graph.node[0]
-        if node.domain != "ai.onnx.ml" or len(case.model.graph.node) != 1:
-            continue
-        inputs, outputs = case.data_sets[0]
-        attributes = {item.name: attribute(item) for item in node.attribute}
-        names = {"object": "string"}
-        tensors = tuple(tensor(*x.shape, dtype=names.get(str(x.dtype), str(x.dtype))) for x in inputs)
-        call = Call(op=node.op_type, domain="ai.onnx.ml", inputs=tensors, attributes=attributes)
-        found = RULES[node.op_type](call).outputs
-        shapes = [(names.get(str(y.dtype), str(y.dtype)), y.shape) for y in outputs]
-        assert [(y.dtype, y.shape) for y in found] == shapes, case.name
-        seen[node.op_type] += 1
+    seen = agreeing_shapes(RULES)
     assert seen.keys() == {"ArrayFeatureExtractor", "Binarizer", "LabelEncoder", "TreeEnsemble"}
-
-
-def attribute(item: Any) -> Any:
-    """An attribute as a Call holds it."""
-    value = onnx.helper.get_attribute_value(item)
-    if isinstance(value, onnx.TensorProto):
-        array = onnx.numpy_helper.to_array(value)
-        names = {"object": "string"}
-        return tensor(
-            *array.shape, dtype=names.get(str(array.dtype), str(array.dtype)), value=tuple(array.ravel().tolist())
-        )
-    if isinstance(value, bytes):
-        return value.decode()
-    return tuple(value) if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import pytest
 from nncomplexity.accounting import count
-from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
 from nncomplexity.formats import Accumulation, Binary, Fixed, Float, format_of_dtype
 from nncomplexity.layers.lstm import LSTM
-from nncomplexity.operators import qonnx, quantized_lstm, quantizers
-from nncomplexity.operators.rule import Call
 from nncomplexity.ops import Kind, Role
 from nncomplexity.shapes import Tensor
+from reference.calls import caller, refusals
 
-RULES = {o.name: o for family in (quantizers, qonnx, quantized_lstm) for o in family.OPERATORS}
 S = symbol("S")
+run = caller("quantizers", "qonnx", "quantized_lstm")
+refusal = refusals(run)
 SCALE = Tensor(dtype="float32", shape=(), constant=True)
 INT8 = format_of_dtype("int8")
-
-
-def run(name, *inputs, wanted=1, **attributes):
-    return RULES[name].rule(Call(op=name, inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n"))
 
 
 def tensor(dtype, *shape, **more) -> Tensor:
@@ -29,12 +24,6 @@ def tensor(dtype, *shape, **more) -> Tensor:
 
 def width(*bits) -> Tensor:
     return Tensor(dtype="float32", shape=(len(bits),) if len(bits) > 1 else (), value=bits)
-
-
-def refusal(name, *inputs, **attributes) -> str:
-    with pytest.raises(ModelError) as caught:
-        run(name, *inputs, **attributes)
-    return str(caught.value)
 
 
 def test_a_dequantized_tensor_still_holds_integers():

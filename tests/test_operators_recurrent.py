@@ -9,18 +9,20 @@ from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
 from nncomplexity.formats import parse_format
-from nncomplexity.operators import recurrent
-from nncomplexity.operators.rule import Call, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
+from nncomplexity.operators.rule import Uncounted
+from nncomplexity.ops import PRODUCTS, Kind
 from nncomplexity.shapes import Tensor
+from reference.calls import caller
+from reference.calls import tensor as T
+from reference.totals import totals
 
-RULES = {op.name: op for op in recurrent.OPERATORS}
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 EIGHT = parse_format("fixed<8,1>")
+call = caller("recurrent")
 
 
-def T(*shape, dtype="float32", constant=False, value=None, format=None):
-    return Tensor(dtype=dtype, shape=shape, constant=constant, value=value, format=format)
+def run(op, tensors, outputs=3, **attributes):
+    return call(op, *tensors, wanted=outputs, **attributes)
 
 
 def inputs(
@@ -42,21 +44,6 @@ def inputs(
     while found[-1] is None:
         found.pop()
     return tuple(found)
-
-
-def run(op, tensors, outputs=3, **attributes):
-    return RULES[op].rule(Call(op=op, inputs=tensors, attributes=attributes, wanted=(True,) * outputs))
-
-
-def totals(result, convention="paper"):
-    found = count(result.work, convention)
-    return {
-        "rm": found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        "mac": found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        "add": found.total(lambda op: 1 if op.kind in (Kind.ADD, Kind.SUBTRACT) else 0),
-        "cmp": found.total(lambda op: 1 if op.kind is Kind.COMPARE else 0),
-        "act": found.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0),
-    }
 
 
 @dataclass

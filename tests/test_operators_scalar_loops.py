@@ -15,53 +15,31 @@ import onnx
 import onnx.reference
 import pytest
 from nncomplexity.accounting import count
-from nncomplexity.operators import (
-    activation,
-    comparison,
-    elementwise,
-    interpolation,
-    normalization,
-    pooling,
-    reduction,
-    softmax,
-)
 from nncomplexity.operators.rule import Call
 from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
 from nncomplexity.shapes import Tensor
-from onnx import helper
+from reference.calls import by_name
+from reference.counting import Number, act, greatest, numbers, total
+from reference.counting import larger as top
+from reference.one_node import by_onnx
 
-FAMILIES = (activation, comparison, elementwise, interpolation, normalization, pooling, reduction, softmax)
-OPERATORS = {operator.name: operator for family in FAMILIES for operator in family.OPERATORS}
-DONE: Counter[str] = Counter()
+FAMILIES = (
+    "activation",
+    "comparison",
+    "elementwise",
+    "interpolation",
+    "normalization",
+    "pooling",
+    "reduction",
+    "softmax",
+)
 
 
-class Number:
-    """A float that counts what is done to it."""
-
-    def __init__(self, value):
-        self.value = float(value)
-
-    def __add__(self, other):
-        DONE["add"] += 1
-        return Number(self.value + other.value)
-
-    def __sub__(self, other):
-        DONE["add"] += 1
-        return Number(self.value - other.value)
-
-    def __mul__(self, other):
-        DONE["rm"] += 1
-        return Number(self.value * other.value)
+OPERATORS = by_name(*FAMILIES)
 
 
 def above(a, b):
-    """a > b: one comparison."""
-    DONE["cmp"] += 1
-    return a.value > b.value
-
-
-def top(a, b):
-    return a if above(a, b) else b
+    return a > b
 
 
 def low(a, b):
@@ -71,11 +49,6 @@ def low(a, b):
 def size_of(a):
     """|a|: one comparison; the sign itself is no arithmetic."""
     return a if above(a, C(0)) else Number(-a.value)
-
-
-def act(name, function, *arguments):
-    DONE[name] += 1
-    return Number(function(*(argument.value for argument in arguments)))
 
 
 C = Number
@@ -99,20 +72,6 @@ def sqrt(x):
 
 def inverse(x):
     return act("reciprocal", lambda v: 1 / v, x)
-
-
-def total(numbers):
-    result = numbers[0]
-    for number in numbers[1:]:
-        result = result + number
-    return result
-
-
-def greatest(numbers):
-    result = numbers[0]
-    for number in numbers[1:]:
-        result = top(result, number)
-    return result
 
 
 def lowest(numbers):
@@ -225,27 +184,6 @@ EACH = [
 ]
 
 
-def reference(op, arrays, attributes, version):
-    names = [f"i{place}" for place in range(len(arrays))]
-    graph = helper.make_graph(
-        [
-            helper.make_node(
-                op, [name if a is not None else "" for name, a in zip(names, arrays, strict=True)], ["y"], **attributes
-            )
-        ],
-        "g",
-        [
-            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-            for n, a in zip(names, arrays, strict=True)
-            if a is not None
-        ],
-        [helper.make_empty_tensor_value_info("y")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
-    feeds = {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
-    return onnx.reference.ReferenceEvaluator(model).run(None, feeds)[0]
-
-
 def check(op, arrays, attributes, loop, version=28):
     """Values of the loop as ONNX has them, counts of the loop as the rule has them."""
     schema = onnx.defs.get_schema(op, version)
@@ -262,9 +200,9 @@ def check(op, arrays, attributes, loop, version=28):
     )
     plain = {name: tuple(v) if isinstance(v, list) else v for name, v in attributes.items()}
     result = OPERATORS[op].rule(Call(op=op, version=schema.since_version, inputs=inputs, attributes=plain))
-    DONE.clear()
+    Number.counts.clear()
     values = loop(*arrays)
-    expected = reference(op, arrays, attributes, version)
+    expected = by_onnx(op, arrays, version=version, **attributes)[0]
     assert result.outputs[0].shape == expected.shape
     flat = [number.value for number in np.asarray(values, dtype=object).ravel()]
     assert np.allclose(flat, np.asarray(expected, dtype=float).ravel(), rtol=1e-4, atol=1e-5)
@@ -275,15 +213,11 @@ def check(op, arrays, attributes, loop, version=28):
             name = "rm" if kind in PRODUCTS else operation.function or {Kind.COMPARE: "cmp"}.get(kind, "add")
             found[name] += times
             assert operation.role not in LINEAR_ROLES
-        assert found == +DONE
+        assert found == +Number.counts
 
 
 def data(*shape, seed=3, start=0.05, stop=0.95):
     return np.random.default_rng(seed).uniform(start, stop, shape).astype("float32")
-
-
-def numbers(array):
-    return np.vectorize(Number, otypes=[object])(array)
 
 
 @pytest.mark.parametrize(("op", "attributes", "function"), EACH, ids=lambda case: case if isinstance(case, str) else "")
@@ -325,12 +259,15 @@ def test_powers_by_a_known_number(exponent):
         inputs=(Tensor(dtype="float32", shape=(3, 5)), Tensor(dtype="float32", shape=(), value=(exponent,))),
     )
     result = OPERATORS["Pow"].rule(schema)
-    DONE.clear()
+    Number.counts.clear()
     values = [power(Number(v)).value for v in x.ravel()]
     assert np.allclose(values, x.ravel() ** y, rtol=1e-4)
     inventory = count(result.work)
-    assert inventory.total(lambda op: 1 if op.kind in PRODUCTS else 0) == DONE["rm"]
-    assert inventory.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0) == sum(DONE.values()) - DONE["rm"]
+    assert inventory.total(lambda op: 1 if op.kind in PRODUCTS else 0) == Number.counts["rm"]
+    assert (
+        inventory.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0)
+        == sum(Number.counts.values()) - Number.counts["rm"]
+    )
 
 
 def rows_of(x, axis):

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product as cartesian
 
 import pytest
 from nncomplexity.accounting import count
-from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import folding, scattering
-from nncomplexity.operators.rule import Call, Uncounted
+from nncomplexity.operators.rule import Uncounted
 from nncomplexity.ops import Kind
 from nncomplexity.shapes import Tensor
+from reference.calls import caller, known, refusals
+from reference.calls import tensor as floats
 
-RULES = {o.name: o.rule for family in (folding, scattering) for o in family.OPERATORS}
 B, S = symbol("B"), symbol("S")
-
-
-def run(name, *inputs, **attributes):
-    return RULES[name](Call(op=name, inputs=inputs, attributes=attributes, name="n"))
-
-
-def known(*value, shape=None) -> Tensor:
-    return Tensor(dtype="int64", shape=(len(value),) if shape is None else shape, value=value)
-
-
-def floats(*shape) -> Tensor:
-    return Tensor(dtype="float32", shape=shape)
+run = caller("folding", "scattering")
 
 
 def times(result, kind: Kind):
@@ -107,11 +96,7 @@ def test_folding_adds_what_overlaps(image, block, strides, dilations, pads):
 
 
 def test_folds_that_do_not_fit():
-    def refusal(*inputs, **attributes) -> str:
-        with pytest.raises(ModelError) as caught:
-            run("Col2Im", *inputs, **attributes)
-        return str(caught.value)
-
+    refusal = partial(refusals(run), "Col2Im")
     image, block = known(5, 5), known(1, 5)
     assert refusal(floats(1, 5, 4), image, block) == "4 columns for 5 blocks of image [5,5] [E-FOLD-COUNT]"
     assert refusal(floats(1, 6, 5), image, block) == (

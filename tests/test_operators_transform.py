@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import transform
-from nncomplexity.operators.rule import Call, Uncounted
-from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Kind
-from nncomplexity.shapes import Tensor
+from nncomplexity.operators.rule import Uncounted
+from reference.calls import caller
+from reference.calls import tensor as T
+from reference.totals import totals
 
-RULES = {op.name: op for op in transform.OPERATORS}
-
-
-def T(*shape, dtype="float32", constant=False, value=None):
-    return Tensor(dtype=dtype, shape=shape, constant=constant, value=value)
+run = caller("transform", version=20)
 
 
 def scalar(value):
     return T(dtype="int64", value=None if value is None else (value,))
-
-
-def run(op, *inputs, version=20, **attributes):
-    return RULES[op].rule(Call(op=op, version=version, inputs=inputs, attributes=attributes, name="n"))
-
-
-def totals(result, convention="paper"):
-    found = count(result.work, convention)
-    return {
-        "rm": found.total(lambda op: 1 if op.kind in PRODUCTS else 0),
-        "mac": found.total(lambda op: 1 if op.kind in PRODUCTS and op.role in LINEAR_ROLES else 0),
-        "add": found.total(lambda op: 1 if op.kind in (Kind.ADD, Kind.SUBTRACT) else 0),
-        "cmp": found.total(lambda op: 1 if op.kind is Kind.COMPARE else 0),
-        "act": found.total(lambda op: 1 if op.kind is Kind.LOOKUP else 0),
-    }
 
 
 def direct(terms, outputs, parts, last):

@@ -1,83 +1,19 @@
 """Fused normalisations, activations and position biases: counts against scalar loops, values against the runtime."""
 
 import math
-from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from nncomplexity.accounting import count
 from nncomplexity.errors import ModelError
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.operators import skip_normalization, transformer
-from nncomplexity.operators.rule import Call, Result
-from nncomplexity.ops import LINEAR_ROLES, Kind
-from nncomplexity.shapes import Tensor
+from nncomplexity.operators.rule import Result
+from reference.calls import caller, tensor
+from reference.counting import Number, greatest, numbers, total
+from reference.one_node import by_runtime, floats
+from reference.totals import counted
 
-RULES = {operator.name: operator.rule for family in (skip_normalization, transformer) for operator in family.OPERATORS}
-
-
-def tensor(*shape: Any, **fields: Any) -> Tensor:
-    return Tensor(**{"dtype": "float32", "shape": shape, **fields})
-
-
-def run(op: str, *inputs: Tensor | None, wanted: int = 1, **attributes: Any) -> Result:
-    call = Call(op=op, domain="com.microsoft", inputs=inputs, attributes=attributes, wanted=(True,) * wanted, name="n")
-    return RULES[op](call)
-
-
-def counted(result: Result) -> dict[str, Any]:
-    """Products, MACs, additions, comparisons and evaluations of an answer in the `paper` convention."""
-    names = {Kind.MULTIPLY: "rm", Kind.ADD: "add", Kind.SUBTRACT: "add", Kind.COMPARE: "cmp"}
-    totals: dict[str, Any] = {}
-    assert result.work is not None
-    for op, times in count(result.work):
-        for name in [names.get(op.kind, op.function)] + ["mac"] * (
-            op.kind is Kind.MULTIPLY and op.role in LINEAR_ROLES
-        ):
-            totals[name] = totals.get(name, 0) + times
-    return totals
-
-
-class Number:
-    """A number whose arithmetic is counted; comparisons, subtractions and functions by name."""
-
-    counts: ClassVar[Counter[str]] = Counter()
-
-    def __init__(self, value: float) -> None:
-        self.value = float(value)
-
-    def __add__(self, other: "Number") -> "Number":
-        Number.counts["add"] += 1
-        return Number(self.value + other.value)
-
-    def __sub__(self, other: "Number") -> "Number":
-        Number.counts["add"] += 1
-        return Number(self.value - other.value)
-
-    def __mul__(self, other: "Number") -> "Number":
-        Number.counts["rm"] += 1
-        return Number(self.value * other.value)
-
-    def larger(self, other: "Number") -> "Number":
-        Number.counts["cmp"] += 1
-        return Number(max(self.value, other.value))
-
-    def map(self, name: str) -> "Number":
-        Number.counts[name] += 1
-        functions: dict[str, Any] = {
-            "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-            "reciprocal": lambda x: 1 / x,
-        }
-        return Number(functions.get(name, getattr(math, name, None))(self.value))
-
-
-def total(values: list[Number]) -> Number:
-    result = values[0]
-    for value in values[1:]:
-        result = result + value
-    return result
+run = caller("skip_normalization", "transformer")
 
 
 def normalized(row: list[Number], scale: list[Number], bias: list[Number] | None, *, mean: bool) -> list[Number]:
@@ -104,33 +40,8 @@ def quick_gelu(x: Number) -> Number:
     return x * (x * Number(1.702)).map("sigmoid")
 
 
-def numbers(array: Any) -> Any:
-    return np.vectorize(Number, otypes=[object])(array)
-
-
 def plain(array: Any) -> Any:
     return np.vectorize(lambda x: x.value, otypes=[float])(np.array(array))
-
-
-def floats(*shape: int) -> Any:
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
-
-
-def runtime(op: str, feeds: list[Any], outputs: int = 1, domain: str = "com.microsoft", **attributes: Any) -> Any:
-    """What onnxruntime computes; the test is skipped where it is not installed."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    names = [f"x{index}" if feed is not None else "" for index, feed in enumerate(feeds)]
-    node = onnx.helper.make_node(op, names, [f"y{index}" for index in range(outputs)], domain=domain)
-    node.attribute.extend(onnx.helper.make_attribute(key, value) for key, value in attributes.items())
-    arrays = {name: feed for name, feed in zip(names, feeds, strict=True) if name}
-    infos = [
-        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(feed.dtype), feed.shape)
-        for name, feed in arrays.items()
-    ]
-    graph = onnx.helper.make_graph([node], "g", infos, [onnx.ValueInfoProto(name=name) for name in node.output])
-    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
-    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, arrays)
 
 
 def agrees(result: Result, y: Any, found: Any) -> None:
@@ -141,7 +52,7 @@ def agrees(result: Result, y: Any, found: Any) -> None:
 
 
 def setup_function() -> None:
-    Number.counts = Counter()
+    Number.counts.clear()
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -155,14 +66,14 @@ def test_skip_normalization(mean: bool, bias: bool) -> None:
         y.append(normalized(joined, list(numbers(gamma)), list(numbers(beta)) if mean else None, mean=mean))
     op = "SkipLayerNormalization" if mean else "SkipSimplifiedLayerNormalization"
     feeds = [x, skip, gamma, *([beta] if mean else []), *([b] if bias else [])]
-    found = runtime(op, feeds, epsilon=1e-12)[0]
+    found = by_runtime(op, feeds, epsilon=1e-12)[0]
     agrees(run(op, *(tensor(*feed.shape) for feed in feeds)), np.array(y).reshape(2, 3, 5), found)
 
 
 def test_simplified_layer_normalization_of_the_last_axis() -> None:
     x, scale = floats(2, 3, 5), floats(5)
     y = [normalized(list(row), list(numbers(scale)), None, mean=False) for row in numbers(x).reshape(6, 5)]
-    found = runtime("SimplifiedLayerNormalization", [x, scale], domain="", axis=-1, epsilon=1e-12)[0]
+    found = by_runtime("SimplifiedLayerNormalization", [x, scale], domain="", axis=-1, epsilon=1e-12)[0]
     agrees(
         run("SimplifiedLayerNormalization", tensor(2, 3, 5), tensor(5), axis=-1), np.array(y).reshape(2, 3, 5), found
     )
@@ -181,7 +92,7 @@ def test_embed_layer_normalization(segments: bool) -> None:
     lengths = [total(list(row)) for row in numbers(mask)]
     tables = (np.zeros_like(ids), word, position, segment) if segments else (None, word, position, None)
     feeds = [ids, *tables, gamma, beta, mask]
-    found = runtime("EmbedLayerNormalization", feeds, 2, epsilon=1e-12)
+    found = by_runtime("EmbedLayerNormalization", feeds, 2, epsilon=1e-12)
     inputs = [None if feed is None else tensor(*feed.shape, dtype=str(feed.dtype)) for feed in feeds]
     result = run("EmbedLayerNormalization", *inputs, wanted=2)
     agrees(result, np.array(y).reshape(2, 3, 5), found[0])
@@ -203,7 +114,7 @@ def test_activations(op: str, function: Any, bias: bool) -> None:
     feeds = [floats(2, 3, 5)] + ([floats(5)] if bias else [])
     x = numbers(feeds[0])
     y = np.vectorize(function, otypes=[object])(x + numbers(feeds[1]) if bias else x)
-    agrees(run(op, *(tensor(*feed.shape) for feed in feeds)), y, runtime(op, feeds)[0])
+    agrees(run(op, *(tensor(*feed.shape) for feed in feeds)), y, by_runtime(op, feeds)[0])
 
 
 def test_bias_split_gelu_and_bias_add() -> None:
@@ -218,9 +129,7 @@ def test_bias_split_gelu_and_bias_add() -> None:
 
 def test_bias_softmax() -> None:
     for row in numbers(floats(6, 5)) + numbers(floats(6, 5)):
-        top = row[0]
-        for x in row[1:]:
-            top = top.larger(x)
+        top = greatest(row)
         powers = [(x - top).map("exp") for x in row]
         inverse = total(powers).map("reciprocal")
         [power * inverse for power in powers]

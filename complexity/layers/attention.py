@@ -67,6 +67,11 @@ class Attention(Layer):
     activation: Format = FLOAT32
 
     @property
+    def key_heads(self) -> Size:
+        """Heads of K and V."""
+        return self.heads if self.shared_heads is None else self.shared_heads
+
+    @property
     def formats(self) -> dict[str, Format]:
         return {
             "input": self.input,
@@ -86,16 +91,14 @@ class Attention(Layer):
         weights = softmax_rows(
             m, m.requantize(scores, self.activation), terms=self.keys, rows=rows, format=self.activation, sink=self.sink
         )
-        shared = self.heads if self.shared_heads is None else self.shared_heads
-        v = m.variable(self.batch * shared * self.keys * self.value_size, self.value)
+        v = m.variable(self.batch * self.key_heads * self.keys * self.value_size, self.value)
         weights = m.requantize(weights, self.input)
         m.dot(weights, v, terms=self.keys, outputs=rows * self.value_size, role=Role.CONTRACTION)
 
     def _scores(self, m: Arithmetic[V], rows: Size) -> V:
         """scale * Q K^T."""
-        shared = self.heads if self.shared_heads is None else self.shared_heads
         q = m.variable(rows * self.key_size, self.input)
-        k = m.variable(self.batch * shared * self.keys * self.key_size, self.key)
+        k = m.variable(self.batch * self.key_heads * self.keys * self.key_size, self.key)
         if self.scaling == "operands":
             q = m.requantize(m.multiply(q, m.constant(1, self.input), role=Role.SCALE), self.input)
             k = m.requantize(m.multiply(k, m.constant(1, self.key), role=Role.SCALE), self.key)

@@ -21,7 +21,7 @@ FAMILIES: dict[str, str] = {
         "And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater GreaterOrEqual IsInf IsNaN Less "
         "LessOrEqual Not Or Xor"
     ),
-    "constants": "Constant ConstantOfShape EyeLike NonZero OneHot Range Shape Size",
+    "constants": "Constant ConstantOfShape EyeLike NonZero OneHot Range Shape Size com.microsoft:Range",
     "convolution": (
         "CausalConvWithState Conv ConvInteger QLinearConv com.microsoft:CausalConvWithState com.microsoft:FusedConv "
         "com.microsoft:NhwcConv com.microsoft:NhwcFusedConv com.microsoft:QLinearConv "
@@ -44,7 +44,9 @@ FAMILIES: dict[str, str] = {
         "com.microsoft:Attention com.microsoft:DecoderMaskedSelfAttention com.microsoft:PackedAttention "
         "com.microsoft:QAttention"
     ),
-    "gathering": "Gather GatherElements GatherND ReverseSequence TensorScatter Trilu",
+    "gathering": (
+        "Gather GatherElements GatherND ReverseSequence TensorScatter Trilu com.microsoft:GatherND com.microsoft:Trilu"
+    ),
     "group_query_attention": "com.microsoft:GroupQueryAttention",
     "interpolation": "AffineGrid GridSample Resize Upsample",
     "linear": (
@@ -59,8 +61,7 @@ FAMILIES: dict[str, str] = {
     ),
     "loss": "NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss",
     "machine_learning": (
-        "ai.onnx.ml:LinearClassifier ai.onnx.ml:LinearRegressor ai.onnx.ml:Normalizer "
-        "ai.onnx.ml:Scaler"
+        "ai.onnx.ml:LinearClassifier ai.onnx.ml:LinearRegressor ai.onnx.ml:Normalizer ai.onnx.ml:Scaler"
     ),
     "multi_head_attention": (
         "com.microsoft:DecoderMaskedMultiHeadAttention com.microsoft:MultiHeadAttention "
@@ -75,8 +76,7 @@ FAMILIES: dict[str, str] = {
         "ai.onnx.preview.training:Momentum"
     ),
     "pooling": (
-        "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool MaxRoiPool "
-        "MaxUnpool RoiAlign"
+        "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool MaxRoiPool MaxUnpool RoiAlign"
     ),
     "qonnx": (
         "Quant finn.custom_op.general:BipolarQuant finn.custom_op.general:FloatQuant finn.custom_op.general:IntQuant "
@@ -97,8 +97,7 @@ FAMILIES: dict[str, str] = {
         "com.microsoft:QLinearWhere"
     ),
     "quantized_lstm": (
-        "finn.custom_op.general:QuantLSTMCell onnx.brevitas:QuantLSTMCell "
-        "qonnx.custom_op.general:QuantLSTMCell"
+        "finn.custom_op.general:QuantLSTMCell onnx.brevitas:QuantLSTMCell qonnx.custom_op.general:QuantLSTMCell"
     ),
     "quantizers": (
         "DequantizeLinear DynamicQuantizeLinear QuantizeLinear com.microsoft:DequantizeLinear "
@@ -110,11 +109,11 @@ FAMILIES: dict[str, str] = {
         "ArgMax ArgMin Det ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
         "ReduceSum ReduceSumSquare TopK"
     ),
-    "repeating": "CenterCropPad Concat Expand Pad Tile",
-    "reshaping": "DepthToSpace Flatten Reshape SpaceToDepth Squeeze Transpose Unsqueeze",
+    "repeating": "CenterCropPad Concat Expand Pad Tile com.microsoft:Pad",
+    "reshaping": ("DepthToSpace Flatten Reshape SpaceToDepth Squeeze Transpose Unsqueeze com.microsoft:ExpandDims"),
     "rotary_embedding": "RotaryEmbedding com.microsoft:MRotaryEmbedding com.microsoft:RotaryEmbedding",
     "scattering": "Scatter ScatterElements ScatterND",
-    "selection": "ImageDecoder NonMaxSuppression Unique",
+    "selection": "ImageDecoder NonMaxSuppression Unique com.microsoft:Unique",
     "sequence": (
         "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty "
         "SequenceErase SequenceInsert SequenceLength SplitToSequence"
@@ -127,13 +126,9 @@ FAMILIES: dict[str, str] = {
     "slicing": "Compress Slice Split",
     "softmax": "Hardmax LogSoftmax Softmax",
     "support_vectors": "ai.onnx.ml:SVMClassifier ai.onnx.ml:SVMRegressor",
-    "text": (
-        "RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer "
-        "com.microsoft:Tokenizer"
-    ),
+    "text": ("RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer com.microsoft:Tokenizer"),
     "transform": (
-        "BlackmanWindow DFT HammingWindow HannWindow MelWeightMatrix STFT com.microsoft:Irfft "
-        "com.microsoft:Rfft"
+        "BlackmanWindow DFT HammingWindow HannWindow MelWeightMatrix STFT com.microsoft:Irfft com.microsoft:Rfft"
     ),
     "transformer": (
         "com.microsoft:BiasAdd com.microsoft:BiasGelu com.microsoft:BiasSoftmax com.microsoft:BiasSplitGelu "
@@ -141,10 +136,7 @@ FAMILIES: dict[str, str] = {
         "com.microsoft:GemmaRotaryEmbedding com.microsoft:QuickGelu com.microsoft:RelativePositionBias "
         "com.microsoft:RemovePadding com.microsoft:RestorePadding"
     ),
-    "tree_ensemble": (
-        "ai.onnx.ml:TreeEnsemble ai.onnx.ml:TreeEnsembleClassifier "
-        "ai.onnx.ml:TreeEnsembleRegressor"
-    ),
+    "tree_ensemble": ("ai.onnx.ml:TreeEnsemble ai.onnx.ml:TreeEnsembleClassifier ai.onnx.ml:TreeEnsembleRegressor"),
 }
 
 # The newest version of each versioned domain whose definitions the rules were written against.

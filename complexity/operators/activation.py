@@ -15,7 +15,7 @@ from .moved import MOVEMENT
 from .pointwise import common_shape, pointwise
 from .rule import Call, Operator, Result, Rule, operand
 
-__all__ = ["OPERATORS", "leaky_relu", "sigmoid"]
+__all__ = ["OPERATORS", "Chain", "check_numbers", "gelu_exact", "leaky_relu", "sigmoid"]
 
 ACT = Role.ACTIVATION
 KIND = "activation"
@@ -68,7 +68,7 @@ def chained(equation: Callable[[Chain, Signal, Call], object]) -> Rule:
 
 def check_numbers(call: Call) -> None:
     """Refuse a factor that is no number now, not when the equation is counted."""
-    for name in call.attributes.keys() & FACTORS:
+    for name in sorted(call.attributes.keys() & FACTORS):
         call.number(name)
 
 
@@ -136,9 +136,9 @@ def gelu(call: Call) -> Result:
     return chained(gelu_tanh if approximation == "tanh" else gelu_exact)(call)
 
 
-def gelu_exact(c: Chain, x: Signal, call: Call) -> None:
-    """0.5 x (1 + erf(x / sqrt 2))."""
-    c.times(c.times(x), c.plus(c.of(c.times(x), "erf")))
+def gelu_exact(c: Chain, x: Signal, call: Call) -> Signal:
+    """0.5 x (1 + erf(x / sqrt 2)): three products, one addition, one erf."""
+    return c.times(c.times(x), c.plus(c.of(c.times(x), "erf")))
 
 
 def gelu_tanh(c: Chain, x: Signal, call: Call) -> None:

@@ -1,74 +1,26 @@
-"""Attention of the ONNX standard, and what fused attention operators share with it: heads, caches, agreeing sizes."""
+"""Attention of the ONNX standard."""
 
 from __future__ import annotations
 
-from ..expressions import Size, divide_exactly
+from dataclasses import replace
+
+from ..expressions import Size
 from ..formats import Format, format_of_dtype
 from ..layers.attention import Attention
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
+from .heads import agreed, cache_length, grouped, head_count, per_head, scaling_of
 from .rule import Call, Operator, Result
 
-__all__ = ["OPERATORS", "agreed", "cache_length", "head_count", "per_head", "scaling_of"]
+__all__ = ["OPERATORS"]
 
 PRECISIONS = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
 
 
-def agreed(call: Call, left: Size, right: Size, what: str) -> Size:
-    """The one size two inputs must have; the fixed one where the other is free."""
-    if isinstance(left, int) and isinstance(right, int) and left != right:
-        call.refuse("E-ATTENTION-SIZE", f"{what} is {left} in one input and {right} in another")
-    return left if isinstance(left, int) else right
-
-
-def head_count(call: Call, name: str, default: int | None = None) -> int:
-    """A number of heads from an attribute: at least one."""
-    heads = call.integer(name, default)
-    if heads < 1:
-        call.refuse("E-ATTENTION-HEADS", f"attribute '{name}' is {heads}, expected 1 or more")
-    return heads
-
-
-def per_head(call: Call, size: Size, heads: Size, what: str) -> Size:
-    """The share of one head in a packed axis."""
-    share = divide_exactly(size, heads)
-    if share is not None:
-        return share
-    if isinstance(size, int) and isinstance(heads, int):
-        call.refuse("E-ATTENTION-HEADS", f"{what} of {size} does not divide into {heads} equal parts")
-    return size // heads
-
-
-def grouped(call: Call, heads: Size, shared: Size) -> None:
-    """Refuse query heads that do not share key and value heads evenly."""
-    if isinstance(heads, int) and isinstance(shared, int) and (shared < 1 or heads % shared):
-        call.refuse("E-ATTENTION-GROUPS", f"{heads} query heads do not share {shared} key and value heads evenly")
-
-
-def scaling_of(call: Call, where: str, key_size: Size, *, zero_is_default: bool = False) -> str:
-    """Where the scale is multiplied; "none" for a scale of one, which costs nothing."""
-    scale = call.number("scale", 0.0)
-    default = "scale" not in call.attributes or (zero_is_default and scale == 0)
-    return "none" if (key_size == 1 if default else scale == 1) else where
-
-
-def cache_length(call: Call, index: int, expected: tuple[Size, Size, Size]) -> Size | None:
-    """Positions in a cached key or value [batch, heads, positions, size], None where the input is absent."""
-    past = call.given(index)
-    if past is None:
-        return None
-    batch, heads, positions, size = call.shape(index, 4)
-    for found, wanted, what in zip(
-        (batch, heads, size), expected, ("the batch", "heads", "the head size"), strict=True
-    ):
-        agreed(call, found, wanted, f"{what} of cached input {index}")
-    return positions
-
-
-def unpacked(call: Call, index: int, heads_name: str) -> tuple[Size, Size, Size, Size]:
+def unpacked(call: Call, index: int, heads_name: str) -> Shape:
     """Batch, heads, positions and head size of a 4-D or packed 3-D operand."""
     shape = call.shape(index)
     if len(shape) == 4:
-        return shape[0], shape[1], shape[2], shape[3]
+        return shape
     if len(shape) != 3:
         call.refuse("E-RANK", f"input {index} has rank {len(shape)}, expected 3 or 4")
     heads = head_count(call, heads_name)
@@ -85,43 +37,50 @@ def attention(call: Call) -> Result:
     if len({len(shape) for shape in ranks}) > 1:
         listed = ", ".join(str(len(shape)) for shape in ranks)
         call.refuse("E-RANK", f"Q, K and V have ranks {listed}, expected one rank for all")
-    batch, heads, queries, key_size = unpacked(call, 0, "q_num_heads")
-    key_batch, shared, new, key_width = unpacked(call, 1, "kv_num_heads")
-    value_batch, value_heads, value_new, value_size = unpacked(call, 2, "kv_num_heads")
-    batch = agreed(call, agreed(call, batch, key_batch, "the batch"), value_batch, "the batch")
-    key_size = agreed(call, key_size, key_width, "the head size of Q and K")
-    shared = agreed(call, shared, value_heads, "the number of heads of K and V")
-    new = agreed(call, new, value_new, "the sequence length of K and V")
-    grouped(call, heads, shared)
-    past = cached_positions(call, (batch, shared, key_size), value_size)
-    keys = new + past
-    check_mask(call, (batch, heads, queries))
-    work = Attention(
-        batch=batch,
-        heads=heads,
-        shared_heads=shared,
-        queries=queries,
-        keys=keys,
-        key_size=key_size,
-        value_size=value_size,
-        scaling=scaling_of(call, "operands", key_size),
+    names = ("q_num_heads", "kv_num_heads", "kv_num_heads")
+    fresh = matched(call, *(unpacked(call, index, name) for index, name in enumerate(names)))
+    past = cached_positions(call, fresh)
+    check_mask(call, (fresh.batch, fresh.heads, fresh.queries))
+    work = replace(
+        fresh,
+        keys=fresh.keys + past,
+        scaling=scaling_of(call, "operands", fresh.key_size),
         biases=int(masked(call)),
         softcap=call.number("softcap", 0.0) != 0,
-        input=call.input(0).number,
-        key=call.input(1).number,
-        value=call.input(2).number,
         activation=softmax_format(call),
     )
-    outputs = attention_outputs(call, (batch, heads, shared, queries), (keys, key_size, value_size))
+    outputs = attention_outputs(call, work)
     return Result(outputs=outputs[: max(1, len(call.wanted))], work=work, kind="attention", formats=work.formats)
 
 
-def cached_positions(call: Call, expected: tuple[Size, Size, Size], value_size: Size) -> Size:
+def matched(call: Call, q: Shape, k: Shape, v: Shape) -> Attention:
+    """The attention of operands [batch, heads, positions, size] whose sizes must agree, scaled nowhere."""
+    batch = agreed(call, agreed(call, q[0], k[0], "the batch"), v[0], "the batch")
+    key_size = agreed(call, q[3], k[3], "the head size of Q and K")
+    shared = agreed(call, k[1], v[1], "the number of heads of K and V")
+    keys = agreed(call, k[2], v[2], "the sequence length of K and V")
+    grouped(call, q[1], shared)
+    return Attention(
+        batch=batch,
+        heads=q[1],
+        shared_heads=shared,
+        queries=q[2],
+        keys=keys,
+        key_size=key_size,
+        value_size=v[3],
+        scaling="none",
+        input=call.input(0).number,
+        key=call.input(1).number,
+        value=call.input(2).number,
+    )
+
+
+def cached_positions(call: Call, fresh: Attention) -> Size:
     """Positions in past_key and past_value, which come together; 0 without them."""
     if (call.given(4) is None) != (call.given(5) is None):
         call.refuse("E-ATTENTION-PAST", "past_key and past_value come together, found only one of them")
-    past = cache_length(call, 4, expected)
-    values = cache_length(call, 5, (expected[0], expected[1], value_size))
+    past = cache_length(call, 4, (fresh.batch, fresh.key_heads, fresh.key_size))
+    values = cache_length(call, 5, (fresh.batch, fresh.key_heads, fresh.value_size))
     if past is None or values is None:
         return 0
     return agreed(call, past, values, "the length of past_key and past_value")
@@ -156,18 +115,16 @@ def softmax_format(call: Call, default: str | None = None) -> Format:
     return q.number if q.format is not None or named is None else format_of_dtype(named)
 
 
-def attention_outputs(call: Call, counts: Shape, sizes: Shape) -> tuple[Tensor, ...]:
+def attention_outputs(call: Call, work: Attention) -> tuple[Tensor, ...]:
     """Y, present_key, present_value and the scores."""
-    batch, heads, shared, queries = counts
-    keys, key_size, value_size = sizes
     q, k, v = (call.input(index) for index in range(3))
-    packed = len(call.shape(0)) == 3
-    shape = (batch, queries, heads * value_size) if packed else (batch, heads, queries, value_size)
+    rows, cache = (work.batch, work.heads, work.queries), (work.batch, work.key_heads, work.keys)
+    packed = (work.batch, work.queries, work.heads * work.value_size)
     return (
-        Tensor(dtype=q.dtype, shape=shape),
-        Tensor(dtype=k.dtype, shape=(batch, shared, keys, key_size), format=k.format),
-        Tensor(dtype=v.dtype, shape=(batch, shared, keys, value_size), format=v.format),
-        Tensor(dtype=q.dtype, shape=(batch, heads, queries, keys)),
+        Tensor(dtype=q.dtype, shape=packed if len(call.shape(0)) == 3 else (*rows, work.value_size)),
+        Tensor(dtype=k.dtype, shape=(*cache, work.key_size), format=k.format),
+        Tensor(dtype=v.dtype, shape=(*cache, work.value_size), format=v.format),
+        Tensor(dtype=q.dtype, shape=(*rows, work.keys)),
     )
 
 
@@ -177,30 +134,15 @@ def flex_attention(call: Call) -> Result:
     The contractions, the scale on the scores and the softmax are counted; a call with a subgraph is not, because what
     the subgraph does to every score is not seen here.
     """
-    batch, heads, queries, key_size = call.shape(0, 4)
-    key_batch, shared, keys, key_width = call.shape(1, 4)
-    value_batch, value_heads, value_keys, value_size = call.shape(2, 4)
-    batch = agreed(call, agreed(call, batch, key_batch, "the batch"), value_batch, "the batch")
-    key_size = agreed(call, key_size, key_width, "the head size of Q and K")
-    shared = agreed(call, shared, value_heads, "the number of heads of K and V")
-    keys = agreed(call, keys, value_keys, "the sequence length of K and V")
-    grouped(call, heads, shared)
-    output = Tensor(dtype=call.input(0).dtype, shape=(batch, heads, queries, value_size))
+    q, k, v = (call.shape(index, 4) for index in range(3))
+    plain = matched(call, q, k, v)
+    output = Tensor(dtype=call.input(0).dtype, shape=(plain.batch, plain.heads, plain.queries, plain.value_size))
     for name in ("score_mod", "prob_mod"):
         if name in call.attributes:
             call.unknown(f"the subgraph '{name}' works on every score and is not counted", output)
-    work = Attention(
-        batch=batch,
-        heads=heads,
-        shared_heads=shared,
-        queries=queries,
-        keys=keys,
-        key_size=key_size,
-        value_size=value_size,
-        scaling=scaling_of(call, "scores", key_size),
-        input=call.input(0).number,
-        key=call.input(1).number,
-        value=call.input(2).number,
+    work = replace(
+        plain,
+        scaling=scaling_of(call, "scores", plain.key_size),
         activation=softmax_format(call, "float64" if call.input(0).dtype == "float64" else "float32"),
     )
     return Result(outputs=(output,), work=work, kind="attention", formats=work.formats)

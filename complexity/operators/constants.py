@@ -12,7 +12,7 @@ from ..ops import Role
 from ..shapes import FOLDED, Element, Shape, Tensor, strides_of
 from .element_types import element_type
 from .moved import MOVEMENT, movement, sizes_from_data, whole
-from .rule import Call, Operator, Result, Steps, operand
+from .rule import MICROSOFT, Call, Operator, Result, Steps, operand
 
 __all__ = ["OPERATORS"]
 
@@ -78,6 +78,12 @@ def number_range(call: Call) -> Result:
     if (result.dtype or "").startswith(("float", "bfloat")):
         value = [float(element) if isinstance(element, int) else element for element in value]
     return movement(result.with_value(value))
+
+
+def plain_range(call: Call) -> Result:
+    """The range of com.microsoft, whose delta may be left out: then it is 1."""
+    one = Tensor(dtype=call.input(0).dtype, shape=(), constant=True, value=(1,))
+    return number_range(replace(call, inputs=(*call.inputs[:2], call.given(2) or one)))
 
 
 def _integral(element: Element) -> Element:
@@ -204,6 +210,7 @@ OPERATORS = (
     Operator(
         name="Range", rule=number_range, inputs=(3, 3), attributes="stash_type", settings=(0, 1, 2), free=MOVEMENT
     ),
+    Operator(name="Range", rule=plain_range, inputs=(2, 3), settings=(0, 1, 2), free=MOVEMENT, domain=MICROSOFT),
     Operator(name="EyeLike", rule=eye_like, attributes="dtype k", settings=(0,), free=MOVEMENT),
     Operator(name="Shape", rule=shape, attributes="start end", settings=(0,), free=MOVEMENT),
     Operator(name="Size", rule=size, settings=(0,), free=MOVEMENT),

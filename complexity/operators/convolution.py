@@ -17,10 +17,10 @@ from ..layers.fused_activation import activated
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .convolution_geometry import Window, check_vector, kernel_sizes, output_sizes, window
-from .linear import MICROSOFT, fused_function
-from .rule import Call, Operator, Result, Steps
+from .linear import fused_function
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
-__all__ = ["OPERATORS"]
+__all__ = ["OPERATORS", "convolved"]
 
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
-from ..formats import Accumulation
-from ..layers.convolution import Convolution
 from ..ops import Role
 from ..shapes import Shape, Tensor
-from .convolution_geometry import Window, check_vector, output_sizes, window
+from .convolution import convolved
+from .convolution_geometry import Window, window
 from .rule import Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
@@ -24,20 +25,12 @@ def deform_conv(call: Call) -> Result:
     Where to read costs, for each offset group, tap and position, d additions (grid and offset), d roundings, 2d
     subtractions (both fractions) and 2**d (d - 1) products (the weights of the corners).
     """
-    sizes, bias, mask = window(call), call.given(3), call.given(4)
-    check_vector(call, bias, sizes.filters, "bias")
-    spatial = output_sizes(call, sizes.spatial, sizes.kernel)
+    sizes, mask = window(call), call.given(4)
+    x = call.input(0)
+    plain = convolved(call, sizes, x, call.input(1), call.given(3), dtype=x.dtype)
+    convolution, spatial = plain.work, (plain.outputs[0].shape or ())[2:]
+    assert convolution is not None
     groups = _offset_groups(call, sizes, spatial)
-    x, weight = call.input(0), call.input(1)
-    work = Convolution(
-        terms=sizes.terms,
-        filters=sizes.filters,
-        positions=sizes.batch * product(spatial),
-        bias=bias is not None,
-        constant=weight.constant,
-        weight=weight.number,
-        input=x.number,
-    )
     axes, taps = len(spatial), product(sizes.kernel)
 
     def text(m: Arithmetic[Signal]) -> None:
@@ -46,12 +39,10 @@ def deform_conv(call: Call) -> Result:
         if mask is not None:
             read = m.variable(sizes.channels * taps, x.number)
             m.multiply(read, m.variable(sizes.channels * taps, mask.number), role=Role.SCALE)
-        work.equations(m)
+        convolution.equations(m)
 
-    sum = Accumulation(sizes.terms, x.number, weight.number) if bias is None else None
-    output = Tensor(dtype=x.dtype, shape=(sizes.batch, sizes.filters, *spatial), accumulator=sum)
-    steps = Steps(text=text, executions=work.positions)
-    return Result(outputs=(output,), work=steps, kind="deformable conv", formats=work.formats)
+    steps = Steps(text=text, executions=convolution.executions)
+    return replace(plain, work=steps, kind="deformable conv")
 
 
 def _locate(m: Arithmetic[Signal], offset: Tensor, places: Size, axes: int) -> Signal:

@@ -12,8 +12,7 @@ from ..formats import Accumulation
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .convolution_geometry import axis_list, check_vector, kernel_sizes, listed, padding_mode
-from .linear import MICROSOFT
-from .rule import Call, Operator, Result, Steps
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 

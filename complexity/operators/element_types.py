@@ -7,6 +7,7 @@ from .rule import Call
 
 __all__ = ["element_type"]
 
+
 def element_type(call: Call, attribute: str) -> str | None:
     """The element type that an attribute names, None if the attribute is absent or 0 (undefined)."""
     code = call.integer(attribute, 0)

@@ -12,20 +12,19 @@ from ..layers.attention import Attention
 from ..layers.contraction import Contraction
 from ..ops import Role
 from ..shapes import Shape, Tensor
-from .attention import agreed, head_count, per_head, scaling_of
+from .heads import agreed, head_count, per_head, scaling_of
+from .linear import contraction_of
 from .normalization import Normalized
 from .rotary_embedding import rotation
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = [
-    "DOMAIN",
     "OPERATORS",
     "PROJECTED",
     "Fused",
     "Slots",
     "checked_length",
     "given",
-    "projection_of",
     "used_length",
 ]
 
@@ -151,7 +150,7 @@ def self_attention(call: Call, slots: Slots) -> Result:
     )
     work = Fused(
         attention=scores,
-        projection=projection_of(call.input(0), call.input(1), inputs, tokens * columns),
+        projection=contraction_of(call.input(0), call.input(1), inputs, tokens * columns),
         biased=tokens * columns if given(call, slots.bias) else 0,
         bias_format=call.input(1).number,
         pairs=2 * tokens * heads * turned_pairs(call, key_size),
@@ -174,18 +173,6 @@ def computed(call: Call, slots: Slots) -> Tensor:
     """The tensor whose type the attention works in: the input, or the bias where the input is quantized integers."""
     x = call.input(0)
     return x if x.dtype is None or "int" not in x.dtype else call.input(slots.bias)
-
-
-def projection_of(x: Tensor, weight: Tensor, terms: Size, outputs: Size) -> Contraction:
-    """Dot products of an input with a merged weight matrix."""
-    return Contraction(
-        terms=terms,
-        outputs=outputs,
-        input=x.number,
-        weight=weight.number,
-        constant=weight.constant,
-        role=Role.INPUT if weight.constant else Role.CONTRACTION,
-    )
 
 
 def attention(call: Call) -> Result:
@@ -213,8 +200,6 @@ def packed_attention(call: Call) -> Result:
 
 
 PROJECTED = "mask_filter_value num_heads scale"
-DOMAIN = "com.microsoft"
-
 OPERATORS = (
     Operator(
         name="Attention",
@@ -224,7 +209,7 @@ OPERATORS = (
         attributes=f"{PROJECTED} do_rotary past_present_share_buffer qkv_hidden_sizes rotary_embedding_dim "
         "unidirectional",
         settings=(3, 5, 6),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QAttention",
@@ -234,7 +219,7 @@ OPERATORS = (
         attributes=f"{PROJECTED} do_rotary past_present_share_buffer unidirectional",
         weights=(1,),
         settings=(3, 4, 5, 6, 7),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="DecoderMaskedSelfAttention",
@@ -243,7 +228,7 @@ OPERATORS = (
         outputs=(2, 2),
         attributes=f"{PROJECTED} do_rotary past_present_share_buffer",
         settings=(3, 5, 6, 7, 8),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="PackedAttention",
@@ -251,6 +236,6 @@ OPERATORS = (
         inputs=(5, 6),
         attributes="num_heads qkv_hidden_sizes scale",
         settings=(3, 4, 5),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
 )

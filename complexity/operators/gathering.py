@@ -7,7 +7,7 @@ from itertools import product as cartesian
 from ..expressions import Size
 from ..shapes import Element, Shape, Tensor, strides_of
 from .moved import MOVEMENT, listed, movement, partly, picked, plain, whole
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS", "index_in"]
 
@@ -160,6 +160,7 @@ OPERATORS = (
         name="GatherElements", rule=gather_elements, inputs=(2, 2), attributes="axis", settings=(1,), free=MOVEMENT
     ),
     Operator(name="GatherND", rule=gather_nd, inputs=(2, 2), attributes="batch_dims", settings=(1,), free=MOVEMENT),
+    Operator(name="GatherND", rule=gather_nd, inputs=(2, 2), settings=(1,), free=MOVEMENT, domain=MICROSOFT),
     Operator(
         name="ReverseSequence",
         rule=reverse_sequence,
@@ -168,7 +169,12 @@ OPERATORS = (
         settings=(1,),
         free=MOVEMENT,
     ),
-    Operator(name="Trilu", rule=trilu, inputs=(1, 2), attributes="upper", settings=(1,), free=MOVEMENT),
+    *(
+        Operator(
+            name="Trilu", rule=trilu, inputs=(1, 2), attributes="upper", settings=(1,), free=MOVEMENT, domain=domain
+        )
+        for domain in ("", MICROSOFT)
+    ),
     Operator(
         name="TensorScatter",
         rule=tensor_scatter,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..expressions import Size, maximum
 from ..layers.attention import Attention
 from ..shapes import Shape, Tensor
-from .attention import agreed, grouped, head_count, per_head, scaling_of
 from .fused_attention import Fused, checked_length, given
+from .heads import agreed, grouped, head_count, per_head, scaling_of
 from .normalization import Normalized
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -93,6 +93,6 @@ OPERATORS = (
         "num_heads q_norm_epsilon qk_norm_epsilon qk_output rotary_interleaved scale sliding_window_cache "
         "smooth_softmax softcap v_quant_type",
         settings=(5, 6, 7, 8, 9, 10, 12, 13, 16),
-        domain="com.microsoft",
+        domain=MICROSOFT,
     ),
 )

@@ -14,19 +14,18 @@ from ..layers.fused_activation import ACTIVATIONS, activated
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .element_types import element_type
-from .rule import Call, Operator, Result, Steps
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = [
     "OPERATORS",
     "check_bias",
+    "contraction_of",
     "contraction_result",
     "fused_function",
     "gemm_shape",
     "matrix_product",
     "with_epilogue",
 ]
-
-MICROSOFT = "com.microsoft"
 
 
 def matrix_product(call: Call, left: Shape, right: Shape) -> tuple[Shape, Size, Size]:
@@ -45,12 +44,9 @@ def matrix_product(call: Call, left: Shape, right: Shape) -> tuple[Shape, Size, 
     return shape, product(shape), terms if isinstance(terms, int) else other
 
 
-def contraction_result(
-    left: Tensor, right: Tensor, shape: Shape, outputs: Size, terms: Size, dtype: str | None = None
-) -> Result:
-    """The result of dot products between two tensors, the constant one of them playing the weight."""
-    x, weight = (right, left) if left.constant and not right.constant else (left, right)
-    work = Contraction(
+def contraction_of(x: Tensor, weight: Tensor, terms: Size, outputs: Size) -> Contraction:
+    """Dot products of an input with a weight, or with another input."""
+    return Contraction(
         terms=terms,
         outputs=outputs,
         input=x.number,
@@ -58,6 +54,14 @@ def contraction_result(
         constant=weight.constant,
         role=Role.INPUT if weight.constant else Role.CONTRACTION,
     )
+
+
+def contraction_result(
+    left: Tensor, right: Tensor, shape: Shape, outputs: Size, terms: Size, dtype: str | None = None
+) -> Result:
+    """The result of dot products between two tensors, the constant one of them playing the weight."""
+    x, weight = (right, left) if left.constant and not right.constant else (left, right)
+    work = contraction_of(x, weight, terms, outputs)
     sum = Accumulation(terms, x.number, weight.number)
     tensor = Tensor(dtype=dtype or left.dtype, shape=shape, accumulator=sum)
     return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats)
@@ -88,11 +92,12 @@ def with_epilogue(
     if alpha == 1 and bias is None and not function:
         return plain
     output, work = plain.outputs[0], plain.work
-    assert work is not None and output.shape is not None and output.accumulator is not None
-    outputs, sum, stored = product(output.shape), output.accumulator, Tensor(dtype=output.dtype).number
+    shape, sum = output.shape, output.accumulator
+    assert work is not None and shape is not None and sum is not None
+    outputs, stored = product(shape), Tensor(dtype=output.dtype).number
     output = replace(output, accumulator=None)
-    if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant:
-        rows, units = product(output.shape[:-1]), output.shape[-1]
+    if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant and shape:
+        rows, units = product(shape[:-1]), shape[-1]
         dense = Dense(inputs=work.terms, units=units, steps=rows, weight=work.weight, input=work.input)
         return replace(plain, outputs=(output,), work=dense, formats=dense.formats)
 

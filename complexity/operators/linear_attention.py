@@ -9,8 +9,8 @@ from ..expressions import Size
 from ..formats import Format
 from ..ops import Role
 from ..shapes import Shape, Tensor
-from .attention import agreed, head_count, per_head
-from .rule import Call, Operator, Result, Steps
+from .heads import agreed, grouped, head_count, per_head
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 
@@ -59,9 +59,9 @@ def checked(call: Call) -> tuple[str, int, int]:
     if rule not in RULES:
         call.refuse("E-LINEAR-ATTENTION-RULE", f"update_rule '{quoted(rule)}' is none of {', '.join(RULES)}")
     query_heads, heads = head_count(call, "q_num_heads"), head_count(call, "kv_num_heads")
-    inverse = call.domain == "com.microsoft" and heads % query_heads == 0
-    if query_heads % heads and not inverse:
-        call.refuse("E-ATTENTION-GROUPS", f"{query_heads} query heads do not share {heads} key and value heads evenly")
+    inverse = call.domain == MICROSOFT and heads % query_heads == 0
+    if not inverse:
+        grouped(call, query_heads, heads)
     if "delta" in rule and call.given(5) is None:
         call.refuse("E-LINEAR-ATTENTION-INPUT", f"update_rule '{rule}' needs the input beta, which is absent")
     return rule, query_heads, heads
@@ -128,6 +128,6 @@ OPERATORS = (
         inputs=(3, 6),
         outputs=(2, 2),
         attributes=f"{ATTRIBUTES} state_window",
-        domain="com.microsoft",
+        domain=MICROSOFT,
     ),
 )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..expressions import Size, ceil_divide
+from ..expressions import Size, ceil_divide, product
 from ..formats import Fixed, Float
 from ..shapes import Tensor
-from .linear import MICROSOFT, check_bias, contraction_result, gemm_shape, matrix_product, with_epilogue
-from .rule import Call, Operator, Result
+from .linear import check_bias, contraction_result, gemm_shape, matrix_product, with_epilogue
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -113,12 +113,13 @@ def matmul_fpq4(call: Call) -> Result:
 
 
 def _packed(call: Call, weight: Tensor, sizes: tuple[Size, Size], inputs: Size, bias: Tensor | None) -> Result:
-    """A times a matrix of `sizes` (terms charged, columns) that is stored packed; A must end in `inputs`."""
+    """A times a matrix of `sizes` (terms charged, columns) that input 1 stores packed; A must end in `inputs`."""
     left, a = call.input(0), call.shape(0)
     shape, outputs, _ = matrix_product(call, a, (inputs, sizes[1]))
     check_bias(call, bias, shape)
     stored = replace(weight, dtype=left.dtype, shape=sizes, value=None)
-    return with_epilogue(contraction_result(left, stored, shape, outputs, sizes[0]), bias=bias)
+    result = with_epilogue(contraction_result(left, stored, shape, outputs, sizes[0]), bias=bias)
+    return replace(result, packed={1: (product(sizes), stored.number)})
 
 
 NBITS = "K N accuracy_level bits block_size weight_prepacked"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ..expressions import Size
 from ..layers.attention import Attention
 from ..shapes import Tensor
-from .attention import agreed, cache_length, head_count, per_head, scaling_of
-from .fused_attention import DOMAIN, PROJECTED, Fused, Slots, given, used_length
-from .rule import Call, Operator, Result
+from .fused_attention import PROJECTED, Fused, Slots, given, used_length
+from .heads import agreed, cache_length, head_count, per_head, scaling_of
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -170,7 +170,7 @@ OPERATORS = (
         outputs=(1, 4),
         attributes=f"{PROJECTED} unidirectional",
         settings=(4, 5, 8, 9),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="PackedMultiHeadAttention",
@@ -178,7 +178,7 @@ OPERATORS = (
         inputs=(6, 7),
         attributes=PROJECTED,
         settings=(4, 5, 6),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="DecoderMaskedMultiHeadAttention",
@@ -187,6 +187,6 @@ OPERATORS = (
         outputs=(1, 4),
         attributes=f"{PROJECTED} output_qk past_present_share_buffer",
         settings=(3, 4, 7, 8, 9),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
 )

@@ -16,12 +16,11 @@ from .moved import MOVEMENT, listed
 from .pointwise import common_shape
 from .pooling import average, global_pool, pool
 from .reduction import OPERATORS as REDUCTIONS
-from .rule import Call, Operator, Result, Rule
+from .rule import MICROSOFT, Call, Operator, Result, Rule
 from .softmax import softmax, softmax_rule
 
 __all__ = ["OPERATORS"]
 
-DOMAIN = "com.microsoft"
 TRIPLES = 3 * 1024
 FLOAT = {operator.name: operator.rule for operator in (*ACTIVATIONS, *ELEMENTWISE, *REDUCTIONS)}
 
@@ -118,12 +117,12 @@ OPERATORS = (
             inputs=(7, 8),
             weights=(0, 3),
             settings=steering(1, 7, 3),
-            domain=DOMAIN,
+            domain=MICROSOFT,
         )
         for name in ("Add", "Mul")
     ),
     Operator(
-        name="QLinearSigmoid", rule=twin(FLOAT["Sigmoid"], 0), inputs=(4, 5), settings=steering(1, 4), domain=DOMAIN
+        name="QLinearSigmoid", rule=twin(FLOAT["Sigmoid"], 0), inputs=(4, 5), settings=steering(1, 4), domain=MICROSOFT
     ),
     Operator(
         name="QLinearLeakyRelu",
@@ -131,7 +130,7 @@ OPERATORS = (
         inputs=(4, 5),
         attributes="alpha",
         settings=steering(1, 4),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearReduceMean",
@@ -139,7 +138,7 @@ OPERATORS = (
         inputs=(4, 5),
         attributes="axes keepdims",
         settings=steering(1, 4),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearSoftmax",
@@ -147,7 +146,7 @@ OPERATORS = (
         inputs=(5, 5),
         attributes="axis opset",
         settings=steering(1, 4),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearAveragePool",
@@ -155,7 +154,7 @@ OPERATORS = (
         inputs=(4, 5),
         attributes=WINDOW,
         settings=steering(1, 4),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearGlobalAveragePool",
@@ -163,7 +162,7 @@ OPERATORS = (
         inputs=(5, 5),
         attributes="channels_last",
         settings=steering(1, 4),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearConcat",
@@ -173,7 +172,7 @@ OPERATORS = (
         weights=tuple(range(2, TRIPLES, 3)),
         settings=tuple(index for index in range(TRIPLES) if index % 3 != 2),
         free=MOVEMENT,
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearWhere",
@@ -182,6 +181,6 @@ OPERATORS = (
         weights=(1, 4),
         settings=steering(1, 8, 1, 4),
         free=MOVEMENT,
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
 )

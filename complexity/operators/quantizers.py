@@ -11,7 +11,7 @@ from ..expressions import Size, ceil_divide
 from ..shapes import Shape, Tensor
 from .element_types import element_type
 from .moved import listed
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["FORMAT_STATEMENT", "OPERATORS"]
 
@@ -101,7 +101,7 @@ OPERATORS = (
             free=FORMAT_STATEMENT,
             domain=domain,
         )
-        for domain in ("", "com.microsoft")
+        for domain in ("", MICROSOFT)
     ),
     *(
         Operator(
@@ -113,7 +113,7 @@ OPERATORS = (
             free=FORMAT_STATEMENT,
             domain=domain,
         )
-        for domain in ("", "com.microsoft")
+        for domain in ("", MICROSOFT)
     ),
     Operator(name="DynamicQuantizeLinear", rule=dynamic_quantize, outputs=(3, 3), free=FORMAT_STATEMENT),
 )

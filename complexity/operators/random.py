@@ -98,13 +98,21 @@ NORMAL, UNIFORM = ("mean", "scale", (0.0, 1.0)), ("low", "high", (0.0, 1.0))
 
 OPERATORS = (
     Operator(
-        name="RandomNormal", rule=drawn(*NORMAL, like=False), inputs=(0, 0), attributes="dtype mean scale seed shape"
+        name="RandomNormal",
+        rule=drawn(*NORMAL, like=False),
+        inputs=(0, 0),
+        attributes="dtype mean scale seed shape",
+        random=True,
     ),
-    Operator(name="RandomNormalLike", rule=drawn(*NORMAL, like=True), attributes="dtype mean scale seed"),
+    Operator(name="RandomNormalLike", rule=drawn(*NORMAL, like=True), attributes="dtype mean scale seed", random=True),
     Operator(
-        name="RandomUniform", rule=drawn(*UNIFORM, like=False), inputs=(0, 0), attributes="dtype high low seed shape"
+        name="RandomUniform",
+        rule=drawn(*UNIFORM, like=False),
+        inputs=(0, 0),
+        attributes="dtype high low seed shape",
+        random=True,
     ),
-    Operator(name="RandomUniformLike", rule=drawn(*UNIFORM, like=True), attributes="dtype high low seed"),
-    Operator(name="Bernoulli", rule=bernoulli, attributes="dtype seed"),
-    Operator(name="Multinomial", rule=multinomial, attributes="dtype sample_size seed"),
+    Operator(name="RandomUniformLike", rule=drawn(*UNIFORM, like=True), attributes="dtype high low seed", random=True),
+    Operator(name="Bernoulli", rule=bernoulli, attributes="dtype seed", random=True),
+    Operator(name="Multinomial", rule=multinomial, attributes="dtype sample_size seed", random=True),
 )

@@ -15,8 +15,7 @@ from ..layers.gru import GRU
 from ..layers.lstm import LSTM
 from ..layers.rnn import RNN
 from ..shapes import Shape, Tensor
-from .linear import MICROSOFT
-from .rule import Call, Operator, Result, Steps
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 

@@ -22,7 +22,7 @@ from .moved import (
     whole,
 )
 from .reshaping import expanded_value
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -189,6 +189,7 @@ OPERATORS = (
         settings=(1, 2, 3),
         free=MOVEMENT,
     ),
+    Operator(name="Pad", rule=pad, inputs=(2, 3), attributes="mode", settings=(1, 2), free=MOVEMENT, domain=MICROSOFT),
     Operator(
         name="CenterCropPad", rule=center_crop_pad, inputs=(2, 2), attributes="axes", settings=(1,), free=MOVEMENT
     ),

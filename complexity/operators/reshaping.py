@@ -16,7 +16,7 @@ from .moved import (
     undecided,
     whole,
 )
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -190,6 +190,7 @@ OPERATORS = (
     Operator(name="Flatten", rule=flatten, attributes="axis", free=MOVEMENT),
     Operator(name="Squeeze", rule=squeeze, inputs=(1, 2), attributes="axes", settings=(1,), free=MOVEMENT),
     Operator(name="Unsqueeze", rule=unsqueeze, inputs=(1, 2), attributes="axes", settings=(1,), free=MOVEMENT),
+    Operator(name="ExpandDims", rule=unsqueeze, inputs=(2, 2), settings=(1,), free=MOVEMENT, domain=MICROSOFT),
     Operator(name="Transpose", rule=transpose, attributes="perm", free=MOVEMENT),
     Operator(name="DepthToSpace", rule=depth_to_space, attributes="blocksize mode", free=MOVEMENT),
     Operator(name="SpaceToDepth", rule=space_to_depth, attributes="blocksize mode", free=MOVEMENT),

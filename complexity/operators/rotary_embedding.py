@@ -8,8 +8,8 @@ from ..expressions import Size, product
 from ..formats import Format
 from ..ops import Role
 from ..shapes import Tensor
-from .attention import agreed, head_count, per_head
-from .rule import Call, Operator, Result, Steps
+from .heads import agreed, head_count, per_head
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS", "rotation"]
 
@@ -97,7 +97,7 @@ OPERATORS = (
         inputs=(4, 4),
         attributes="interleaved is_packed_batching num_heads rotary_embedding_dim scale",
         settings=(1, 2, 3),
-        domain="com.microsoft",
+        domain=MICROSOFT,
     ),
     Operator(
         name="MRotaryEmbedding",
@@ -105,6 +105,6 @@ OPERATORS = (
         inputs=(4, 4),
         attributes="interleaved is_packed_batching mrope_layout mrope_section num_heads rotary_embedding_dim scale",
         settings=(1, 2, 3),
-        domain="com.microsoft",
+        domain=MICROSOFT,
     ),
 )

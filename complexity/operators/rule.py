@@ -15,7 +15,10 @@ from ..expressions import Expression, Size, symbol
 from ..formats import Format
 from ..shapes import Element, Shape, Tensor, is_known
 
-__all__ = ["Call", "Operator", "Result", "Steps", "Uncounted", "operand"]
+__all__ = ["MICROSOFT", "Call", "Operator", "Result", "Rule", "Steps", "Uncounted", "operand"]
+
+# The domain of the operators onnxruntime adds to the standard.
+MICROSOFT = "com.microsoft"
 
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Tensor
 Expected = TypeVar("Expected", bound=Attribute)
@@ -170,7 +173,8 @@ class Result:
     """What a rule answers: output tensors, and either work or the reason why there is none.
 
     kind: the layer's or family's name in the report. formats: named number formats worth showing
-    ("weight", "input", "accumulator").
+    ("weight", "input", "accumulator"). packed: inputs whose stored elements are not their numbers, several of which
+    share a byte or lie in padded blocks: how many numbers an input stands for, and the format of one.
     """
 
     outputs: tuple[Tensor, ...]
@@ -178,6 +182,7 @@ class Result:
     free: str | None = None
     kind: str = ""
     formats: Mapping[str, Format] = field(default_factory=dict)
+    packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
 
 
 Rule = Callable[[Call], Result]
@@ -196,6 +201,7 @@ class Operator:
     versions; another name is unknown. weights: integer inputs that are trained numbers when constant
     (floating inputs always are). settings: inputs that steer the operator and are never parameters.
     free: why calls cost nothing by definition. uncountable: why calls can never be counted; the rule still shapes them.
+    random: outputs differ at every run, whatever the inputs.
     """
 
     name: str
@@ -207,6 +213,7 @@ class Operator:
     settings: tuple[int, ...] = ()
     free: str | None = None
     uncountable: str | None = None
+    random: bool = False
     domain: str = ""
 
     def knows(self, attribute: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..errors import quoted
 from ..expressions import Size
 from ..shapes import Tensor
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -29,6 +29,12 @@ def unique(call: Call) -> Result:
     counted = Tensor(dtype="int64", shape=(count,))
     inverse = Tensor(dtype="int64", shape=None if length is None else (length,))
     return Result(outputs=(distinct, counted, inverse, counted)[: max(1, len(call.wanted))])
+
+
+def first_seen(call: Call) -> Result:
+    """The Unique of com.microsoft: the distinct elements in the order of the input, their places in it, and counts."""
+    distinct, _, inverse, counts = unique(replace(call, wanted=(True,) * 4)).outputs
+    return Result(outputs=(distinct, inverse, counts)[: max(1, len(call.wanted))])
 
 
 def non_max_suppression(call: Call) -> Result:
@@ -55,6 +61,13 @@ OPERATORS = (
         outputs=(1, 4),
         attributes="axis sorted",
         uncountable="sorting: how many comparisons it takes depends on the data",
+    ),
+    Operator(
+        name="Unique",
+        rule=first_seen,
+        outputs=(3, 3),
+        uncountable="telling elements apart: how many comparisons it takes depends on the data",
+        domain=MICROSOFT,
     ),
     Operator(
         name="NonMaxSuppression",

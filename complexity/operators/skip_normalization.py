@@ -8,7 +8,7 @@ from ..expressions import Size, product
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .normalization import Normalized
-from .rule import Call, Operator, Result, Steps, operand
+from .rule import MICROSOFT, Call, Operator, Result, Steps, operand
 
 __all__ = ["OPERATORS"]
 
@@ -153,7 +153,7 @@ def grouped(call: Call, added: tuple[int, ...]) -> Result:
     return Result(outputs=(whole, whole)[: max(1, len(call.wanted))], work=Steps(text=text), kind="normalization")
 
 
-DOMAIN = "com.microsoft"
+GROUPED = "activation channels_last epsilon groups"
 
 OPERATORS = (
     Operator(
@@ -162,7 +162,7 @@ OPERATORS = (
         inputs=(3, 5),
         outputs=(1, 4),
         attributes="epsilon",
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="SkipSimplifiedLayerNormalization",
@@ -170,7 +170,7 @@ OPERATORS = (
         inputs=(3, 4),
         outputs=(1, 4),
         attributes="epsilon",
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="SimplifiedLayerNormalization",
@@ -186,7 +186,7 @@ OPERATORS = (
         outputs=(1, 3),
         attributes="epsilon mask_index_type",
         settings=(0, 1, 7, 8),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="QEmbedLayerNormalization",
@@ -196,21 +196,21 @@ OPERATORS = (
         attributes="epsilon",
         weights=(2, 3, 4, 5, 6),
         settings=(0, 1, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="GroupNorm",
         rule=group_norm,
         inputs=(3, 3),
-        attributes="activation channels_last epsilon groups",
-        domain=DOMAIN,
+        attributes=GROUPED,
+        domain=MICROSOFT,
     ),
     Operator(
         name="SkipGroupNorm",
         rule=skip_group_norm,
         inputs=(4, 5),
         outputs=(1, 2),
-        attributes="activation channels_last epsilon groups",
-        domain=DOMAIN,
+        attributes=GROUPED,
+        domain=MICROSOFT,
     ),
 )

@@ -12,7 +12,7 @@ from ..ops import Role
 from ..shapes import Tensor
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
-__all__ = ["OPERATORS", "softmax", "softmax_rule"]
+__all__ = ["OPERATORS", "log_softmax", "softmax", "softmax_rule"]
 
 ACT = Role.ACTIVATION
 COERCED_BEFORE = 13

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .moved import listed
-from .rule import Call, Operator, Result
+from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS"]
 
@@ -91,7 +91,7 @@ OPERATORS = (
         name="Tokenizer",
         rule=tokenizer,
         attributes="mark pad_value separators tokenexp mincharnum stopwords",
-        domain="com.microsoft",
+        domain=MICROSOFT,
         free=TEXT,
     ),
 )

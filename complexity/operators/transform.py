@@ -9,8 +9,7 @@ from ..formats import format_of_dtype
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .element_types import element_type
-from .linear import MICROSOFT
-from .rule import Call, Operator, Result, Steps
+from .rule import MICROSOFT, Call, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 

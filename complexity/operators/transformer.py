@@ -7,36 +7,29 @@ from collections.abc import Callable
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
-from ..formats import Format
 from ..layers.attention import softmax_rows
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
-from .attention import agreed, head_count, per_head
-from .fused_attention import checked_length, projection_of
-from .rule import Call, Operator, Result, Steps, operand
+from .activation import Chain, check_numbers, gelu_exact
+from .fused_attention import checked_length
+from .heads import agreed, head_count, per_head
+from .linear import contraction_of
+from .rule import MICROSOFT, Call, Operator, Result, Rule, Steps, operand
 
 __all__ = ["OPERATORS"]
 
-Curve = Callable[[Arithmetic[Signal], Signal, Format], Signal]
+Curve = Callable[[Chain, Signal, Call], Signal]
 
 
-def gelu_text(m: Arithmetic[Signal], x: Signal, number: Format) -> Signal:
-    """0.5 x (1 + erf(x / sqrt 2)): 3 products, 1 addition, 1 erf."""
-    one, role = m.constant(1, number), Role.ACTIVATION
-    curve = m.lookup(m.requantize(m.multiply(x, one, role=role), number), "erf")
-    half = m.requantize(m.multiply(x, one, role=role), number)
-    return m.multiply(half, m.requantize(m.add(curve, one, role=role), number), role=role)
-
-
-def fast_gelu_text(m: Arithmetic[Signal], x: Signal, number: Format) -> Signal:
+def fast_gelu_curve(c: Chain, x: Signal, call: Call) -> Signal:
     """0.5 x (1 + tanh(a x + b x x x)): 6 products, 2 additions, 1 tanh."""
-    one, role = m.constant(1, number), Role.ACTIVATION
-    cube = m.requantize(m.multiply(m.requantize(m.multiply(x, x, role=role), number), x, role=role), number)
-    third = m.requantize(m.multiply(cube, one, role=role), number)
-    first = m.requantize(m.multiply(x, one, role=role), number)
-    curve = m.lookup(m.requantize(m.add(first, third, role=role), number), "tanh")
-    half = m.requantize(m.multiply(x, one, role=role), number)
-    return m.multiply(half, m.requantize(m.add(curve, one, role=role), number), role=role)
+    third = c.times(c.times(c.times(x, x), x))
+    return c.times(c.times(x), c.plus(c.of(c.plus(c.times(x), third), "tanh")))
+
+
+def quick_gelu_curve(c: Chain, x: Signal, call: Call) -> Signal:
+    """x sigmoid(alpha x): one product and one sigmoid, one product more unless alpha is 1."""
+    return c.times(x, c.of(x if call.number("alpha", 1.702) == 1 else c.times(x), "sigmoid"))
 
 
 def biased(m: Arithmetic[Signal], call: Call, elements: Size) -> Signal:
@@ -60,36 +53,20 @@ def elementwise_shape(call: Call) -> tuple[Shape, Size]:
     return shape, product(shape)
 
 
-def fast_gelu(call: Call) -> Result:
-    """Y = 0.5 u (1 + tanh(0.797885 u + 0.035677 u^3)) of u = X + bias."""
-    return activated(call, fast_gelu_text)
+def activation(curve: Curve) -> Rule:
+    """The rule of an activation of every element of X, the bias added before where there is one."""
 
+    def rule(call: Call) -> Result:
+        check_numbers(call)
+        shape, elements = elementwise_shape(call)
+        x = call.input(0)
 
-def gelu(call: Call) -> Result:
-    """Y = 0.5 u (1 + erf(u / sqrt 2)) of u = X, or u = A + B in BiasGelu."""
-    return activated(call, gelu_text)
+        def text(m: Arithmetic[Signal]) -> None:
+            curve(Chain(m, x.number), biased(m, call, elements), call)
 
+        return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), work=Steps(text=text), kind="activation")
 
-def quick_gelu(call: Call) -> Result:
-    """Y = X sigmoid(alpha X): one product and one sigmoid, one product more unless alpha is 1."""
-    alpha = call.number("alpha", 1.702)
-
-    def text(m: Arithmetic[Signal], x: Signal, number: Format) -> Signal:
-        scaled = x if alpha == 1 else m.requantize(m.multiply(x, m.constant(1, number), role=Role.ACTIVATION), number)
-        return m.multiply(x, m.lookup(scaled, "sigmoid"), role=Role.ACTIVATION)
-
-    return activated(call, text)
-
-
-def activated(call: Call, function: Curve) -> Result:
-    """An activation of every element of X, the bias added before."""
-    shape, elements = elementwise_shape(call)
-    x = call.input(0)
-
-    def text(m: Arithmetic[Signal]) -> None:
-        function(m, biased(m, call, elements), x.number)
-
-    return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), work=Steps(text=text), kind="activation")
+    return rule
 
 
 def bias_split_gelu(call: Call) -> Result:
@@ -102,8 +79,7 @@ def bias_split_gelu(call: Call) -> Result:
 
     def text(m: Arithmetic[Signal]) -> None:
         values = m.broadcast(biased(m, call, elements), product(shape[:-1]) * half)
-        gate = m.requantize(gelu_text(m, values, number), number)
-        m.multiply(values, gate, role=Role.GATE)
+        m.multiply(values, gelu_exact(Chain(m, number), values, call), role=Role.GATE)
 
     output = Tensor(dtype=call.input(0).dtype, shape=(*shape[:-1], half))
     return Result(outputs=(output,), work=Steps(text=text), kind="activation")
@@ -161,7 +137,7 @@ def gated_relative_position_bias(call: Call) -> Result:
     batch, sequence = call.shape(6, 2) if len(query) == 2 else (query[0], query[1])
     number, weight = call.input(0).number, call.input(3)
     rows = product(query[:-1]) * heads
-    projection = projection_of(call.input(0), weight, size, rows * columns)
+    projection = contraction_of(call.input(0), weight, size, rows * columns)
 
     def text(m: Arithmetic[Signal]) -> None:
         m.add(m.variable(rows * size, number), operand(m, call.input(1), rows * size), role=Role.BIAS)
@@ -219,16 +195,16 @@ def gemma_rotary_embedding(call: Call) -> Result:
     return Result(outputs=outputs[: max(1, len(call.wanted))], work=Steps(text=text), kind="rotary embedding")
 
 
-DOMAIN = "com.microsoft"
-
 OPERATORS = (
-    Operator(name="FastGelu", rule=fast_gelu, inputs=(1, 2), domain=DOMAIN),
-    Operator(name="BiasGelu", rule=gelu, inputs=(2, 2), domain=DOMAIN),
-    Operator(name="Gelu", rule=gelu, domain=DOMAIN),
-    Operator(name="QuickGelu", rule=quick_gelu, attributes="alpha", domain=DOMAIN),
-    Operator(name="BiasSplitGelu", rule=bias_split_gelu, inputs=(2, 2), domain=DOMAIN),
-    Operator(name="BiasAdd", rule=bias_add, inputs=(3, 3), domain=DOMAIN),
-    Operator(name="BiasSoftmax", rule=bias_softmax, inputs=(2, 2), attributes="axis is_inner_broadcast", domain=DOMAIN),
+    Operator(name="FastGelu", rule=activation(fast_gelu_curve), inputs=(1, 2), domain=MICROSOFT),
+    Operator(name="BiasGelu", rule=activation(gelu_exact), inputs=(2, 2), domain=MICROSOFT),
+    Operator(name="Gelu", rule=activation(gelu_exact), domain=MICROSOFT),
+    Operator(name="QuickGelu", rule=activation(quick_gelu_curve), attributes="alpha", domain=MICROSOFT),
+    Operator(name="BiasSplitGelu", rule=bias_split_gelu, inputs=(2, 2), domain=MICROSOFT),
+    Operator(name="BiasAdd", rule=bias_add, inputs=(3, 3), domain=MICROSOFT),
+    Operator(
+        name="BiasSoftmax", rule=bias_softmax, inputs=(2, 2), attributes="axis is_inner_broadcast", domain=MICROSOFT
+    ),
     Operator(
         name="RelativePositionBias",
         rule=relative_position_bias,
@@ -236,7 +212,7 @@ OPERATORS = (
         attributes="is_bidirectional max_distance",
         settings=(1, 2),
         free="data movement",
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="GatedRelativePositionBias",
@@ -244,7 +220,7 @@ OPERATORS = (
         inputs=(6, 7),
         attributes="num_heads",
         settings=(6,),
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="RemovePadding",
@@ -253,7 +229,7 @@ OPERATORS = (
         outputs=(4, 4),
         settings=(1,),
         free="data movement",
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
     Operator(
         name="RestorePadding",
@@ -261,7 +237,7 @@ OPERATORS = (
         inputs=(2, 2),
         settings=(1,),
         free="data movement",
-        domain=DOMAIN,
+        domain=MICROSOFT,
     ),
-    Operator(name="GemmaRotaryEmbedding", rule=gemma_rotary_embedding, inputs=(5, 5), outputs=(2, 2), domain=DOMAIN),
+    Operator(name="GemmaRotaryEmbedding", rule=gemma_rotary_embedding, inputs=(5, 5), outputs=(2, 2), domain=MICROSOFT),
 )

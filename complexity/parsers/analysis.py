@@ -24,8 +24,7 @@ __all__ = ["Analysis", "FunctionName"]
 FunctionName = tuple[str, str, str]
 # Shape chains are integers; of floats only scales, bounds and steps are ever needed before the run.
 FLOATS_FOLDED, INTEGERS_FOLDED = 64, 10_000
-# Nodes walked beyond once each, over all trips of all loops.
-AGAIN = 200_000
+AGAIN = 100_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Analysis:
 
     answers, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
     remarks: warnings in order. unknown_attributes: named once each. size_names: which node a free size is called
-    after; inventions: how many were asked for. spent: nodes walked again in loops.
+    after; inventions: how many were asked for. spent: nodes walked in the bodies of nodes.
     """
 
     source: Source
@@ -57,10 +56,14 @@ class Analysis:
             path = f"{path}#{place.rpartition('#')[2]}"
         return path
 
-    def spend(self, nodes: int) -> bool:
-        """Whether so many nodes may be walked once more; loops in loops must not multiply without end."""
-        self.spent += nodes
-        return self.spent <= AGAIN
+    def is_trip_count(self, name: str) -> bool:
+        """Whether a free size is the trip count of a loop that only the data decide."""
+        return name.endswith(".trips") and name.removesuffix(".trips") in self.size_names
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether graphs were walked so often that no walk may be repeated: loops in loops multiply without end."""
+        return self.spent > AGAIN
 
     def bound(self, size: Size) -> Size:
         """A size with the user's bindings of the names in it."""
@@ -94,5 +97,7 @@ def _elements(found: list[int | float | bool | bytes | complex] | None) -> tuple
     if found is None or any(isinstance(element, complex) for element in found):
         return None
     return tuple(
-        text(element) if isinstance(element, bytes) else element for element in found if not isinstance(element, complex)
+        text(element) if isinstance(element, bytes) else element
+        for element in found
+        if not isinstance(element, complex)
     )

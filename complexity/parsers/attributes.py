@@ -12,7 +12,7 @@ from ..shapes import Tensor
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
-__all__ = ["graphs_of", "plain_attributes", "text"]
+__all__ = ["borrows_graph", "graphs_of", "plain_attributes", "text"]
 
 # AttributeProto.AttributeType: the wire numbers of the kinds read here.
 FLOAT, INT, STRING, TENSOR, GRAPH, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 5, 6, 7, 8
@@ -27,7 +27,16 @@ def text(value: str | bytes) -> str:
 
 def graphs_of(node: NodeProto) -> dict[str, GraphProto]:
     """The subgraphs a node holds, by attribute name."""
-    return {a.name: a.g for a in node.attribute if a.type == GRAPH or (a.type == 0 and a.HasField("g"))}
+    return {
+        text(a.name): a.g
+        for a in node.attribute
+        if not a.ref_attr_name and (a.type == GRAPH or (a.type == 0 and a.HasField("g")))
+    }
+
+
+def borrows_graph(node: NodeProto) -> bool:
+    """Whether a graph of the node is an attribute of the function call around it."""
+    return any(a.type == GRAPH and bool(a.ref_attr_name) for a in node.attribute)
 
 
 def plain_attributes(
@@ -35,11 +44,12 @@ def plain_attributes(
 ) -> dict[str, Attribute]:
     """Attribute values by name; a reference to an attribute of the function call is looked up in `bound`.
 
-    Graphs are placeholders, left to the control-flow operators; a reference to an attribute the call does not give is absent.
+    Graphs are placeholders, left to the control-flow operators. A reference to an attribute the call does not give is
+    absent.
     """
     plain: dict[str, Attribute] = {}
     for attribute in attributes:
-        name = attribute.name
+        name = text(attribute.name)
         if name in plain:
             raise ModelError("E-ATTRIBUTE-TWICE", f"attribute '{quoted(name)}' is given twice")
         if attribute.ref_attr_name:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from ..expressions import Size, at_least, maximum
+from ..expressions import Size, at_least, maximum, peak, total
 from ..metrics.flops import METRIC as FLOPS
 from ..network import Row, Status
 from ..ops import Inventory
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .graph import Walker
 
-__all__ = ["known_condition", "run_if"]
+__all__ = ["known_condition", "never_run", "run_if"]
 
 BRANCHES = ("then_branch", "else_branch")
 
@@ -48,10 +48,9 @@ def run_if(walker: Walker, node: NodeProto, row: Row, inputs: Sequence[Tensor | 
         }
         return _decided(row, bodies, chosen, f"the condition is known: {chosen} runs")
     bodies = {branch: walker.inside(row, branch, tolerant=True).graph(graphs[branch], (), scope) for branch in BRANCHES}
-    feasible = [branch for branch in BRANCHES if bodies[branch].feasible]
-    if not feasible:
-        # Neither fits: let the first say why.
-        walker.inside(row, BRANCHES[0]).graph(graphs[BRANCHES[0]], (), scope)
+    feasible = [branch for branch in BRANCHES if bodies[branch].problem is None]
+    if not feasible and (problem := bodies[BRANCHES[0]].problem) is not None:
+        raise problem
     if len(feasible) == 1:
         return _decided(row, bodies, feasible[0], f"only {feasible[0]} fits its inputs")
     dearer = at_least(_flops(bodies[BRANCHES[0]]), _flops(bodies[BRANCHES[1]]))
@@ -72,16 +71,18 @@ def _charged(row: Row, bodies: dict[str, Body], chosen: str, reason: str, *, exe
     for branch, body in bodies.items():
         inner = [each.within(f"{row.path}/{branch}", 1) for each in body.rows]
         if branch != chosen:
-            inner = [(each if executed else _idle(each)).unexecuted() for each in inner]
+            inner = [(each if executed else never_run(each)).unexecuted() for each in inner]
         rows.extend(inner)
     body = bodies[chosen]
     own = replace(row, reason=reason, kind="if", outputs=tuple(tensor.shape for tensor in body.outputs))
     return Body(outputs=body.outputs, rows=(*rows, own), peak=body.peak)
 
 
-def _idle(row: Row) -> Row:
-    # A branch that never runs owes nothing, whatever is not known of it.
-    return replace(row, status=Status.FREE, reason="never runs", work=None, written=Inventory(), branches=())
+def never_run(row: Row) -> Row:
+    """The row of a node that never runs: it owes nothing, whatever is not known of it."""
+    return replace(
+        row, status=Status.FREE, reason="never runs", work=None, written=Inventory(), branches=(), repeat=0, live=0
+    )
 
 
 def _undecided(row: Row, bodies: dict[str, Body], outputs: tuple[Tensor, ...]) -> Body:
@@ -97,19 +98,22 @@ def _undecided(row: Row, bodies: dict[str, Body], outputs: tuple[Tensor, ...]) -
         branches=tuple(inner.values()),
     )
     listed = tuple(each.unexecuted() for rows in inner.values() for each in rows)
-    peaks = [body.peak for body in bodies.values()]
-    known = [peak for peak in peaks if peak is not None]
-    return Body(outputs=outputs, rows=(*listed, own), peak=maximum(*known) if len(known) == len(peaks) else None)
+    return Body(outputs=outputs, rows=(*listed, own), peak=peak(*(body.peak for body in bodies.values())))
 
 
 def _flops(body: Body) -> Size:
-    total: Size = 0
-    for row in body.rows:
+    return _flops_of(body.rows)
+
+
+def _flops_of(rows: Sequence[Row]) -> Size:
+    sizes: list[Size] = []
+    for row in rows:
         own = row.operations("paper").total(FLOPS.weight)
-        total = total if own is None else total + own
+        if own is not None:
+            sizes.append(own)
         if row.branches and not row.alternative:
-            total = total + maximum(*(_flops(Body(outputs=(), rows=rows, peak=0)) for rows in row.branches))
-    return total
+            sizes.append(maximum(*(_flops_of(branch) for branch in row.branches)) * row.repeat)
+    return total(sizes)
 
 
 def _merged(walker: Walker, row: Row, bodies: dict[str, Body], chosen: str) -> tuple[Tensor, ...]:
@@ -120,7 +124,9 @@ def _merged(walker: Walker, row: Row, bodies: dict[str, Body], chosen: str) -> t
     for one, other, taken in zip(first, second, bodies[chosen].outputs, strict=True):
         if one.shape != other.shape:
             shapes = " and ".join(_shown(tensor) for tensor in (one, other))
-            walker.analysis.remarks[f"{row.path}: the branches give shapes {shapes}; those of the charged one are used"] = None
+            walker.analysis.remarks[
+                f"{row.path}: the branches give shapes {shapes}; those of the charged one are used"
+            ] = None
         same = one.value == other.value and one.shape == other.shape
         merged.append(
             replace(

@@ -11,7 +11,7 @@ from ..network import Row, merge
 from ..shapes import Tensor
 from .analysis import FunctionName
 from .attributes import text
-from .scope import Body, Scope
+from .scope import ABSENT, Body, Scope
 from .versions import opsets_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["call_function", "functions_by_name"]
 
-DEPTH = 100
+DEPTH, TOLD_APART = 100, 300
 
 
 def functions_by_name(functions: Iterable[FunctionProto]) -> dict[FunctionName, FunctionProto]:
@@ -31,7 +31,9 @@ def functions_by_name(functions: Iterable[FunctionProto]) -> dict[FunctionName, 
         domain = text(function.domain)
         key = ("" if domain == "ai.onnx" else domain, text(function.name), text(function.overload))
         if key in found:
-            raise ModelError("E-FUNCTION-TWICE", f"function '{quoted(key[1])}' of domain '{quoted(domain)}' is stored twice")
+            raise ModelError(
+                "E-FUNCTION-TWICE", f"function '{quoted(key[1])}' of domain '{quoted(domain)}' is stored twice"
+            )
         found[key] = function
     return found
 
@@ -63,7 +65,7 @@ def call_function(
         function = analysis.functions[key]
         body = _walked(_inner(walker, function, key, node, row), function, inputs, len(node.output))
         # Sizes that only the data decide differ from call to call, unless there are too many calls to tell apart.
-        if analysis.inventions == before or not analysis.spend(len(function.node)):
+        if analysis.inventions == before or analysis.inventions > TOLD_APART:
             analysis.bodies[signature] = body
     shapes = tuple(tensor.shape for tensor in body.outputs)
     own = replace(row, reason="counted as its body", kind="function", outputs=shapes)
@@ -93,6 +95,7 @@ def _walked(walker: Walker, function: FunctionProto, inputs: Sequence[Tensor | N
     for what, found, most in (("inputs", len(inputs), len(function.input)), ("outputs", outputs, len(function.output))):
         if found > most:
             raise ModelError("E-NODE-ARITY", f"has {found} {what}, its function takes {most}")
-    scope = Scope({name: tensor for name, tensor in zip(function.input, inputs, strict=False) if tensor is not None})
+    given = (*inputs, *[None] * (len(function.input) - len(inputs)))
+    scope = Scope({name: tensor or ABSENT for name, tensor in zip(function.input, given, strict=True)})
     body = walker.nodes(function.node, scope, list(function.output))
     return replace(body, rows=tuple(merge(body.rows)))

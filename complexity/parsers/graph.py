@@ -13,12 +13,12 @@ from ..operators.rule import Call, Operator, Result, Uncounted
 from ..shapes import ShapeConflict, Tensor
 from . import control_flow
 from .analysis import Analysis, FunctionName
-from .attributes import plain_attributes, text
+from .attributes import borrows_graph, plain_attributes, text
 from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
 from .rows import Answer, answer_of, trained
-from .scope import Body, Scope
+from .scope import ABSENT, Body, Scope
 from .unwalked import unwalked
 from .versions import version_problem
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Walker"]
 
 GRAPH_DEPTH = 32
+# Errors of the file itself, not of inputs that a branch may never see.
+STRUCTURE = ("E-LIMIT-", "E-FUNCTION-")
 UNKNOWN = Tensor()
 
 
@@ -73,16 +75,18 @@ class Walker:
         """Make the stored tensors of a graph known by name."""
         for proto in graph.initializer:
             try:
-                scope.tensors[proto.name] = self.analysis.tensor(proto, f"{self.place}:{proto.name}")
+                scope.tensors[proto.name] = self.analysis.tensor(proto, f"{self.place}:{text(proto.name)}")
             except ModelError as error:
                 raise error.at(f"initializer '{quoted(proto.name)}'") from None
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
-            dense = self.analysis.tensor(sparse.values, f"{self.place}:{name}")
+            dense = self.analysis.tensor(sparse.values, f"{self.place}:{text(name)}")
             scope.tensors[name] = replace(dense, shape=tuple(sparse.dims), value=None)
 
     def nodes(self, nodes: Sequence[NodeProto], scope: Scope, outputs: Sequence[str]) -> Body:
         """Walk nodes in file order."""
+        if self.depth or self.functions:
+            self.analysis.spent += len(nodes)
         live = Live(scope, Uses.of(nodes, outputs))
         rows: list[Row] = []
         problem: ComplexityError | None = None
@@ -92,7 +96,7 @@ class Walker:
                 rows.extend(self.node(node, index, path, live))
             except ModelError as found:
                 error = found if found.where else found.at(place_of(self.prefix + path, text(node.op_type)))
-                if not self.tolerant:
+                if not self.tolerant or found.identifier.startswith(STRUCTURE):
                     raise error from None
                 problem = problem or error
                 rows.extend(self.misfit(node, index, path, live, found.fact))
@@ -125,11 +129,16 @@ class Walker:
         domain, op = node.domain, node.op_type
         if domain == "ai.onnx":
             domain = ""
-        if self.analysis.functions and (function := (text(domain), text(op), text(node.overload))) in self.analysis.functions:
+        if (
+            self.analysis.functions
+            and (function := (text(domain), text(op), text(node.overload))) in self.analysis.functions
+        ):
             body = call_function(self, function, node, self.blank(node, index, path, inputs), inputs)
             return self.with_body(node, index, body, live)
         run, operator = control_flow.find(domain, op), find(domain, op)
         problem = version_problem(domain, op, self.opsets)
+        if run is not None and borrows_graph(node):
+            problem = "its graph is an attribute of the function call around it"
         if problem is None and run is None and operator is None:
             problem = f"no rule for operator {quoted(op)} of domain {quoted(domain or 'ai.onnx')}"
         if problem is not None:
@@ -180,6 +189,9 @@ class Walker:
         self, run: control_flow.Runner, node: NodeProto, row: Row, inputs: tuple[Tensor | None, ...], scope: Scope
     ) -> Body:
         """A control-flow operator; uncounted where not even its trips have a name."""
+        if self.analysis.exhausted:
+            reason = "the graphs around it are walked too often to look into it"
+            return Body(outputs=(), rows=unwalked(node, row, reason), peak=None)
         try:
             return run(self, node, row, inputs, scope)
         except Uncounted as reason:
@@ -192,7 +204,7 @@ class Walker:
             tensor = scope.find(name) if name else None
             if name and tensor is None:
                 raise ModelError("E-NODE-UNDEFINED", f"reads '{quoted(name)}', which nothing before it produces")
-            tensors.append(tensor)
+            tensors.append(None if tensor is ABSENT else tensor)
         return tuple(tensors)
 
     def blank(self, node: NodeProto, index: int, path: str, inputs: Sequence[Tensor | None]) -> Row:
@@ -213,11 +225,13 @@ class Walker:
         numbers = (("inputs", len(node.input), operator.inputs), ("outputs", len(node.output), operator.outputs))
         for what, found, (least, most) in numbers:
             if found < least or (most is not None and found > most):
-                expected = f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
+                expected = (
+                    f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
+                )
                 raise ModelError("E-NODE-ARITY", f"has {found} {what}, expected {expected}")
         for attribute in node.attribute:
-            if not operator.knows(attribute.name):
-                remark = f"operator {quoted(node.op_type)} has no attribute '{quoted(attribute.name)}'"
+            if not operator.knows(text(attribute.name)):
+                remark = f"operator {quoted(operator.name)} has no attribute '{quoted(attribute.name)}'"
                 self.analysis.unknown_attributes[remark] = None
 
     def answer(
@@ -238,7 +252,7 @@ class Walker:
         wanted = tuple([bool(name) for name in node.output])
         alone = tuple([uses.count.get(name, 0) == 1 for name in node.input])
         signature = tuple([self.serialized(attribute) for attribute in node.attribute]) if node.attribute else ()
-        stored = any([tensor is not None and bool(tensor.stored) for tensor in inputs])
+        stored = any(tensor is not None and bool(tensor.stored) for tensor in inputs)
         key = (domain, operator.name, version, inputs, signature, wanted, alone, stored)
         found = self.analysis.answers.get(key)
         if found is not None:
@@ -248,7 +262,9 @@ class Walker:
             domain=domain,
             version=version,
             inputs=inputs,
-            attributes=plain_attributes(node.attribute, self.attributes, self.analysis.tensor) if node.attribute else {},
+            attributes=plain_attributes(node.attribute, self.attributes, self.analysis.tensor)
+            if node.attribute
+            else {},
             wanted=wanted,
             alone=alone,
             name=self.analysis.size_name(f"{self.prefix}{path}", f"{self.place}#{index}"),
@@ -271,8 +287,9 @@ class Walker:
 
     def serialized(self, attribute: AttributeProto) -> bytes:
         """An attribute as a part of a call's signature."""
+        own: bytes = attribute.SerializeToString()
         bound = self.attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else None
-        return attribute.SerializeToString() + (bound.SerializeToString() if bound is not None else b"")
+        return own if bound is None else own + bound.SerializeToString()
 
     def owned(self, tensor: Tensor, identity: str) -> Tensor:
         """A constant that a node makes, registered as a stored tensor."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import index
 from typing import TYPE_CHECKING
 
 from ..dimensions import parse_dimension
-from ..errors import BindingError, did_you_mean, quoted
-from ..expressions import Size, is_expression, names, substitute, symbol
-from ..shapes import Element, Shape, Tensor
-from .attributes import text
 from ..element_types import element_type
+from ..errors import BindingError, ModelError, did_you_mean, quoted
+from ..expressions import Size, names, substitute, symbol
+from ..shapes import FOLDED, Element, Shape, Tensor
+from .attributes import text
 
 if TYPE_CHECKING:
     from onnx import TypeProto, ValueInfoProto
@@ -68,28 +69,45 @@ def _tensor(type_: TypeProto, name: str) -> Tensor:
     return Tensor()
 
 
-def bind_inputs(inputs: Sequence[ValueInfoProto], bindings: Bindings) -> tuple[dict[str, Tensor], dict[str, int], set[str]]:
+def bind_inputs(
+    inputs: Sequence[ValueInfoProto], bindings: Bindings
+) -> tuple[dict[str, Tensor], dict[str, int], set[str]]:
     """Tensors by name, the dims in force, and the names of dims that were free in the file.
 
     Raises BindingError for a name the model does not have, a size against a fixed one, a name bound to two sizes.
     """
-    tensors = {text(value.name): _tensor(value.type, text(value.name)) for value in inputs}
+    tensors: dict[str, Tensor] = {}
+    for value in inputs:
+        name = text(value.name)
+        if name in tensors:
+            raise ModelError("E-NAME-TWICE", f"'{quoted(name)}' is the name of two inputs")
+        tensors[name] = _tensor(value.type, name)
     for option, given in (("--shape", bindings.shapes), ("--value", bindings.values)):
         for name in given:
             if name not in tensors:
                 hint = did_you_mean(name, list(tensors))
                 raise BindingError("E-BIND-INPUT", f"{option}: the model has no input '{quoted(name)}'; {hint}")
-    dims = dict(bindings.dims)
-    for name, size in dims.items():
-        if size < 0:
-            raise BindingError("E-BIND-SIZE", f"--dim {quoted(name)}={size}: a size is not negative")
-    for name, asked in bindings.shapes.items():
-        tensors[name] = _with_shape(name, tensors[name], asked, dims)
+    dims = {name: _integer(f"--dim {quoted(name)}", size) for name, size in bindings.dims.items()}
     free = {each for tensor in tensors.values() for each in _names(tensor)}
+    tensors.update(_shaped(tensors, bindings.shapes, dims))
+    for name, values in bindings.values.items():
+        _bind_length(tensors[name], len(values), dims)
+    free |= {each for tensor in tensors.values() for each in _names(tensor)}
     bound = {name: _bound(tensor, dims) for name, tensor in tensors.items()}
     for name, values in bindings.values.items():
         bound[name] = _with_value(name, bound[name], values)
     return bound, dims, free
+
+
+def _integer(place: str, size: object) -> int:
+    """A size the user gives: any type of integer."""
+    try:
+        found = index(size)  # type: ignore[arg-type]
+    except TypeError:
+        raise BindingError("E-BIND-NUMBER", f"{place}={quoted(size)}: a size is an integer") from None
+    if found < 0:
+        raise BindingError("E-BIND-SIZE", f"{place}={found}: a size is not negative")
+    return found
 
 
 def _names(tensor: Tensor) -> set[str]:
@@ -106,47 +124,88 @@ def _bound(tensor: Tensor, dims: Mapping[str, int]) -> Tensor:
     )
 
 
+def _shaped(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, Sequence[int | str]], dims: dict[str, int]
+) -> dict[str, Tensor]:
+    """The inputs whose whole shape the user gives; sizes of names in their declared shapes go into `dims`."""
+    shaped: dict[str, Tensor] = {}
+    # The second round sees the sizes that later axes and inputs gave to names of earlier ones.
+    for _ in range(2):
+        for name, asked in shapes.items():
+            shaped[name] = _with_shape(name, tensors[name], asked, dims)
+    return shaped
+
+
 def _with_shape(name: str, tensor: Tensor, asked: Sequence[int | str], dims: dict[str, int]) -> Tensor:
-    shown = "x".join(map(str, asked)) or "scalar"
-    sizes: list[Size] = [size if isinstance(size, int) else parse_dimension(size) for size in asked]
+    place = f"--shape {quoted(name)}={'x'.join(map(str, asked)) or 'scalar'}"
+    if tensor.item is not None:
+        raise BindingError("E-BIND-SHAPE", f"{place}: the input is a sequence, bind the dims of its items with --dim")
+    sizes = [parse_dimension(size) if isinstance(size, str) else _integer(place, size) for size in asked]
     if tensor.shape is None:
-        return Tensor(dtype=tensor.dtype, shape=tuple(sizes))
+        return replace(tensor, shape=tuple(sizes))
     if len(sizes) != len(tensor.shape):
-        raise BindingError(
-            "E-BIND-RANK", f"--shape {quoted(name)}={shown}: the input has rank {len(tensor.shape)}, found {len(sizes)} sizes"
-        )
+        raise BindingError("E-BIND-RANK", f"{place}: the input has rank {len(tensor.shape)}, found {len(sizes)} sizes")
     for axis, (size, declared) in enumerate(zip(sizes, tensor.shape, strict=True)):
-        _match(name, shown, axis, size, declared, dims)
-    return Tensor(dtype=tensor.dtype, shape=tuple(sizes))
+        _match(place, axis, size, declared, dims)
+    return replace(tensor, shape=tuple(sizes))
 
 
-def _match(name: str, shown: str, axis: int, size: Size, declared: Size, dims: dict[str, int]) -> None:
-    place = f"--shape {quoted(name)}={shown}"
-    if isinstance(declared, int):
-        if size != declared:
+def _match(place: str, axis: int, size: Size, declared: Size, dims: dict[str, int]) -> None:
+    """A size against the declared one: equal, or the value of the one name the declared one is linear in."""
+    expected = substitute(declared, dims)
+    if isinstance(expected, int):
+        if size == expected:
+            return
+        if isinstance(declared, int):
             raise BindingError("E-BIND-FIXED", f"{place}: axis {axis} is {declared} in the file, found {size}")
+        if isinstance(size, int):
+            shown = quoted(declared)
+            raise BindingError("E-BIND-TWICE", f"{place}: dim '{shown}' is bound to {expected} and to {size}")
+    elif isinstance(size, int) and len(names(expected)) == 1:
+        _bind_linear(place, axis, size, expected, dims)
+
+
+def _bind_linear(place: str, axis: int, size: int, expected: Size, dims: dict[str, int]) -> None:
+    (name,) = names(expected)
+    first, second = (substitute(expected, {name: value}) for value in (0, 1))
+    if not isinstance(first, int) or not isinstance(second, int):
         return
-    label = str(declared)
-    if not isinstance(size, int) or names(declared) != {label}:
+    slope = second - first
+    if slope == 0 or first + symbol(name) * slope != expected:
         return
-    if dims.setdefault(label, size) != size:
-        raise BindingError("E-BIND-TWICE", f"{place}: dim '{quoted(label)}' is bound to {dims[label]} and to {size}")
+    value, rest = divmod(size - first, slope)
+    if rest or value < 0:
+        raise BindingError("E-BIND-FIXED", f"{place}: axis {axis} is {quoted(expected)} in the file, found {size}")
+    dims[name] = value
+
+
+def _bind_length(tensor: Tensor, length: int, dims: dict[str, int]) -> None:
+    """The size of a vector whose elements the user gives."""
+    if tensor.shape is not None and len(tensor.shape) == 1:
+        label = str(tensor.shape[0])
+        if names(tensor.shape[0]) == {label}:
+            dims.setdefault(label, length)
 
 
 def _with_value(name: str, tensor: Tensor, values: Sequence[int | bool]) -> Tensor:
-    if tensor.dtype is not None and not re.fullmatch(r"u?int\d+|bool", tensor.dtype):
-        raise BindingError("E-BIND-VALUE", f"--value {quoted(name)}: the input is {tensor.dtype}, not integer or boolean")
+    place = f"--value {quoted(name)}"
+    kind = re.fullmatch(r"(u?)int(\d+)|bool", tensor.dtype or "")
+    if kind is None or tensor.item is not None:
+        found = "a sequence" if tensor.item is not None else tensor.dtype or "of unknown type"
+        raise BindingError("E-BIND-VALUE", f"{place}: the input is {found}, not integer or boolean")
+    bits = int(kind[2] or 1)
+    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind[1] == "" else (0, (1 << bits) - 1)
+    for value in values:
+        if not least <= value <= most:
+            raise BindingError("E-BIND-VALUE", f"{place}: {value} is outside {tensor.dtype} ({least} to {most})")
     elements: tuple[Element, ...] = tuple(bool(v) if tensor.dtype == "bool" else int(v) for v in values)
-    size = tensor.size
-    shape = tensor.shape
+    shape, size = tensor.shape, tensor.size
     if shape is None:
         shape = () if len(elements) == 1 else (len(elements),)
-    elif is_expression(size) and len(shape) == 1:
-        shape = (len(elements),)
     elif size != len(elements):
-        if len(elements) != 1 or not isinstance(size, int) or size > 10_000:
+        if len(elements) != 1 or not isinstance(size, int) or size > FOLDED:
             raise BindingError(
-                "E-BIND-VALUE", f"--value {quoted(name)}: {len(elements)} values for an input of {size} elements"
+                "E-BIND-VALUE", f"{place}: {len(elements)} values for an input of {quoted(size)} elements"
             )
         elements = elements * size
-    return Tensor(dtype=tensor.dtype, shape=shape, value=elements)
+    return replace(tensor, shape=shape, value=elements)

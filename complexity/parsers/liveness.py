@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..expressions import Size, maximum
+from ..expressions import Size, peak
 from ..shapes import Tensor
 from .attributes import graphs_of
 from .scope import Scope
@@ -57,23 +57,27 @@ def _read_below(graph: GraphProto) -> set[str]:
 
 
 class Live:
-    """Bits of the tensors alive; constants are weights and not counted. None as soon as a size is unknown."""
+    """Bits of the tensors alive; constants are weights and not counted.
+
+    None as soon as a size is unknown, or where free sizes make the sum or its greatest value too long to be read.
+    """
 
     def __init__(self, scope: Scope, uses: Uses) -> None:
-        self._scope = scope
+        self.scope = scope
+        self.uses = uses
         self._last = uses.last
         self._bits: dict[str, Size] = {}
         self._total: Size | None = 0
         for name in scope.tensors:
             self._enter(name)
-        self.peak = self._total
+        self.peak: Size | None = self._total
 
     def _enter(self, name: str) -> None:
-        tensor = self._scope.tensors[name]
+        tensor = self.scope.tensors[name]
         if tensor.constant or self._total is None:
             return
         bits = _bits(tensor)
-        self._total = None if bits is None else self._total + bits
+        self._total = None if bits is None else peak(self._total + bits)
         self._bits[name] = 0 if bits is None else bits
 
     def after(self, index: int, node: NodeProto, within: Size | None = 0) -> Size | None:
@@ -82,9 +86,10 @@ class Live:
             if name:
                 self._enter(name)
         alive = None if self._total is None or within is None else self._total + within
-        self.peak = None if alive is None or self.peak is None else maximum(self.peak, alive)
-        for name in {*node.input, *node.output}:
-            if self._total is not None and self._last.get(name, index) <= index and name in self._bits:
+        if self.peak != alive:
+            self.peak = peak(self.peak, alive)
+        for name in (*node.input, *node.output):
+            if self._total is not None and name in self._bits and self._last.get(name, index) <= index:
                 self._total = self._total - self._bits.pop(name)
         return alive
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError
-from ..expressions import Size, maximum, names, symbol
+from ..expressions import Size, names, peak, symbol
 from ..network import Row, Status, merge
-from ..operators.rule import Uncounted
+from ..operators.rule import Attribute, Uncounted
 from ..shapes import Tensor
-from .attributes import graphs_of
+from .attributes import graphs_of, plain_attributes
+from .branches import never_run
 from .scope import Body, Scope
-from .trips import trip_count
+from .trips import TRIP, trip_count
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto
@@ -36,11 +37,16 @@ class Iteration:
     walker: Walker
     graph: GraphProto
     scope: Scope
-    inputs: Callable[[States, int | None], Sequence[Tensor | None]]
+    inputs: Callable[[States, Size | None], Sequence[Tensor | None]]
     states: int
     skipped: int = 0
 
-    def run(self, states: States, trip: int | None) -> tuple[Body, States, States]:
+    @property
+    def exhausted(self) -> bool:
+        """Whether the body may not be walked once more."""
+        return self.walker.analysis.exhausted
+
+    def run(self, states: States, trip: Size | None) -> tuple[Body, States, States]:
         """The body walked once, its new states, and what it emits at this trip."""
         body = self.walker.graph(self.graph, self.inputs(states, trip), self.scope)
         found = body.outputs[self.skipped :]
@@ -77,11 +83,13 @@ def run_loop(walker: Walker, node: NodeProto, row: Row, inputs: Sequence[Tensor 
             f"expected {2 + len(carried)} and at least {1 + len(carried)}",
         )
     inner = walker.inside(row, "body")
-    trips = trip_count(inner, graph, inputs[0] if inputs else None, inputs[1] if len(inputs) > 1 else None, carried, scope)
+    trips = trip_count(
+        inner, graph, inputs[0] if inputs else None, inputs[1] if len(inputs) > 1 else None, carried, scope
+    )
     if trips is None:
-        trips = walker.analysis.bound(symbol(f"{walker.prefix}{row.path}.trips"))
+        trips = _named_trips(walker, row)
 
-    def formal(states: States, trip: int | None) -> Sequence[Tensor | None]:
+    def formal(states: States, trip: Size | None) -> Sequence[Tensor | None]:
         counter = Tensor(dtype="int64", shape=(), value=None if trip is None else (trip,))
         return (counter, Tensor(dtype="bool", shape=(), value=(True,)), *states)
 
@@ -91,15 +99,22 @@ def run_loop(walker: Walker, node: NodeProto, row: Row, inputs: Sequence[Tensor 
     return _finished(row, outcome, (*outcome.states, *emitted), trips)
 
 
+def _named_trips(walker: Walker, row: Row) -> Size:
+    """The trip count only the data decide, as the size `PATH.trips`."""
+    walker.analysis.inventions += 1
+    name = walker.analysis.size_name(f"{walker.prefix}{row.path}", row.place)
+    return walker.analysis.bound(symbol(f"{name}.trips"))
+
+
 def run_scan(walker: Walker, node: NodeProto, row: Row, inputs: Sequence[Tensor | None], scope: Scope) -> Body:
     """Scan: body times the length of the scanned axis; in opset 8 also times the batch."""
     graph = body_of(node)
     old = walker.opsets.get("", 0) < 9
     operands = [tensor or Tensor() for tensor in (inputs[1:] if old else inputs)]
-    attributes = {attribute.name: attribute for attribute in node.attribute}
-    if "num_scan_inputs" not in attributes:
-        raise ModelError("E-ATTRIBUTE-MISSING", "attribute 'num_scan_inputs' is required and absent")
-    scanned = attributes["num_scan_inputs"].i
+    attributes = plain_attributes(node.attribute, walker.attributes, walker.analysis.tensor)
+    scanned = attributes.get("num_scan_inputs")
+    if not isinstance(scanned, int):
+        raise ModelError("E-ATTRIBUTE-MISSING", "integer attribute 'num_scan_inputs' is required and absent")
     count = len(operands) - scanned
     if count < 0 or scanned < 1 or len(graph.input) != len(operands) or len(graph.output) < count:
         raise ModelError(
@@ -108,8 +123,8 @@ def run_scan(walker: Walker, node: NodeProto, row: Row, inputs: Sequence[Tensor 
             f"and {len(graph.output)} outputs",
         )
     states, sequences = tuple(operands[:count]), operands[count:]
-    axes = list(attributes["scan_input_axes"].ints) if "scan_input_axes" in attributes else [0] * scanned
-    out_axes = list(attributes["scan_output_axes"].ints) if "scan_output_axes" in attributes else []
+    axes = _integers(attributes.get("scan_input_axes")) or [0] * scanned
+    out_axes = _integers(attributes.get("scan_output_axes"))
     if len(axes) != scanned:
         raise ModelError("E-SCAN-AXES", f"scan_input_axes lists {len(axes)} axes for {scanned} scanned inputs")
     batch: Size = 1
@@ -139,10 +154,14 @@ def run_sequence_map(walker: Walker, node: NodeProto, row: Row, inputs: Sequence
     """SequenceMap: body times the length of the first sequence."""
     first = inputs[0] if inputs else None
     length = first.length if first is not None else None
-    trips = length if length is not None else walker.analysis.bound(symbol(f"{walker.prefix}{row.path}.trips"))
+    trips = length if length is not None else _named_trips(walker, row)
     items = tuple(tensor.item if tensor is not None and tensor.item is not None else tensor for tensor in inputs)
     iteration = Iteration(
-        walker=walker.inside(row, "body"), graph=body_of(node), scope=scope, inputs=lambda _states, _trip: items, states=0
+        walker=walker.inside(row, "body"),
+        graph=body_of(node),
+        scope=scope,
+        inputs=lambda _states, _trip: items,
+        states=0,
     )
     outcome = iterate(iteration, (), trips)
     outputs = tuple(Tensor(item=tensor, length=trips) for tensor in outcome.emitted)
@@ -162,37 +181,50 @@ def _finished(row: Row, outcome: Outcome, outputs: tuple[Tensor, ...], trips: Si
 def iterate(iteration: Iteration, states: States, trips: Size) -> Outcome:
     """Run a body until its states no longer change shape, then multiply; or trip by trip where they go on changing."""
     if trips == 0:
-        body, _, emitted = iteration.run(tuple(map(_any, states)), None)
-        rows = tuple(replace(row, repeat=0) for row in body.rows)
-        return Outcome(states=states, emitted=emitted, rows=rows, peak=0)
-    current, before = states, _names(states)
+        idle = replace(iteration, walker=replace(iteration.walker, tolerant=True))
+        body, _, emitted = idle.run(tuple(map(_any, states)), None)
+        return Outcome(states=states, emitted=emitted, rows=tuple(map(never_run, body.rows)), peak=0)
+    current = states
     for _ in range(PASSES):
+        if current is not states and iteration.exhausted:
+            raise Uncounted("the graphs around it are walked too often to look into it")
         body, found, emitted = iteration.run(tuple(map(_empty, current)), None)
         following = tuple(_settled(old, new) for old, new in zip(current, found, strict=True))
         if following == current:
             break
         current = following
     stable = all(_same_shape(old, new) for old, new in zip(current, found, strict=True)) and following == current
-    if stable and not _depends_on_trip(body, before | names(trips)):
-        rows = tuple(replace(row, repeat=row.repeat * trips) for row in body.rows)
+    rows = tuple(replace(row, repeat=row.repeat * trips) for row in body.rows)
+    if stable and not _depends_on_trip(iteration, body, current, trips):
         final = tuple(_after(first, old, new, trips) for first, old, new in zip(states, current, found, strict=True))
         return Outcome(states=final, emitted=emitted, rows=rows, peak=body.peak)
     if isinstance(trips, int) and trips <= UNROLLED:
-        return _unrolled(iteration, states, trips)
-    problem = f"its shapes change from trip to trip and there are {trips} of them; bind the trip count to at most {UNROLLED}"
-    rows = tuple(replace(row, repeat=row.repeat * trips) for row in body.rows)
+        unrolled = _unrolled(iteration, states, trips)
+        if unrolled is not None:
+            return unrolled
+    problem = (
+        f"its shapes change from trip to trip and there are {trips} of them; bind the trip count to at most {UNROLLED}"
+    )
     return Outcome(states=tuple(map(_unknown, found)), emitted=emitted, rows=rows, peak=None, problem=problem)
 
 
-def _unrolled(iteration: Iteration, states: States, trips: int) -> Outcome:
+def _unrolled(iteration: Iteration, states: States, trips: int) -> Outcome | None:
+    """Trip by trip; None where that takes too long."""
     rows: list[Row] = []
-    peak: Size | None = 0
+    most: Size | None = 0
     emitted: States = ()
+    states = tuple(replace(state, constant=False, stored=frozenset()) for state in states)
     for trip in range(trips):
+        if iteration.exhausted:
+            return None
         body, states, emitted = iteration.run(states, trip)
         rows = merge([*rows, *body.rows])
-        peak = None if peak is None or body.peak is None else maximum(peak, body.peak)
-    return Outcome(states=states, emitted=emitted, rows=tuple(rows), peak=peak)
+        most = peak(most, body.peak)
+    return Outcome(states=states, emitted=emitted, rows=tuple(rows), peak=most)
+
+
+def _integers(attribute: Attribute | None) -> list[int]:
+    return [each for each in attribute if isinstance(each, int)] if isinstance(attribute, tuple) else []
 
 
 def _any(state: Tensor) -> Tensor:
@@ -237,15 +269,16 @@ def _unknown(state: Tensor) -> Tensor:
     return replace(_any(state), shape=None)
 
 
-def _names(states: States) -> set[str]:
-    return {name for state in states for size in state.shape or () for name in names(size)}
-
-
-def _depends_on_trip(body: Body, known: set[str]) -> bool:
-    """Whether a nested loop's trips are open because the trip of this one is."""
-    return any(
-        name.endswith(".trips") and name not in known for row in body.rows for name in names(row.repeat)
-    )
+def _depends_on_trip(iteration: Iteration, body: Body, states: States, trips: Size) -> bool:
+    """Whether the trips of a nested loop are open because the trip of this one is."""
+    analysis = iteration.walker.analysis
+    open_ = {name for row in body.rows for name in names(row.repeat) if analysis.is_trip_count(name)}
+    if not open_ - names(trips):
+        return False
+    if isinstance(trips, int) and trips <= UNROLLED:
+        return True
+    named, _, _ = iteration.run(states, symbol(TRIP))
+    return any(TRIP in names(row.repeat) for row in named.rows)
 
 
 def _stacked(tensor: Tensor, trips: Size, axis: int) -> Tensor:

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 
 from ..errors import BindingError, ComplexityError, ModelError, did_you_mean, quoted
 from ..expressions import is_expression, names
-from ..network import Network, Row, Stored
+from ..network import Network, Row, Stored, merge
 from ..quantization import Quantization
 from ..shapes import Tensor
 from .analysis import Analysis
 from .attributes import text
+from .functions import functions_by_name
 from .graph import Walker
 from .inputs import Bindings, bind_inputs, declared_shape
 from .scope import Scope
 from .source import Source, read_model
-from .versions import opsets_of
+from .versions import opset_contradictions, opsets_of
 
 if TYPE_CHECKING:
-    from onnx import FunctionProto, GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto
 
 __all__ = ["read_network"]
 
@@ -45,15 +46,16 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
     stored = {initializer.name for initializer in graph.initializer}
     given, dims, declared = bind_inputs([value for value in graph.input if value.name not in stored], bindings)
     analysis = Analysis(
-        source=source, quantization=quantization, dims=dims, functions={_key(f): f for f in proto.functions}
+        source=source, quantization=quantization, dims=dims, functions=functions_by_name(proto.functions)
     )
     walker = Walker(analysis=analysis, opsets=opsets_of(proto.opset_import), place="graph")
     scope = Scope({})
-    for name, tensor in given.items():
-        scope.tensors[name] = _formatted(tensor, quantization)
+    for value in graph.input:
+        if value.name not in stored:
+            scope.tensors[value.name] = _formatted(given[text(value.name)], quantization)
     walker.enter_initializers(graph, scope)
     body = walker.nodes(graph.node, scope, [value.name for value in graph.output])
-    rows = _claimed(body.rows)
+    rows = _claimed(merge(body.rows))
     invented = _free_names(rows) - declared
     _check_dims(dims, declared, analysis.used_dims, invented, bindings)
     free = [name for name in _in_order(given) if name not in dims]
@@ -69,14 +71,13 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         accumulator=quantization.accumulator,
         input_bits=quantization.input.width if quantization.input else None,
         warnings=(*analysis.remarks, *analysis.unknown_attributes),
-        contradictions=(*_contradictions(graph, scope), *analysis.unknown_attributes),
+        contradictions=(
+            *opset_contradictions(proto.opset_import),
+            *_contradictions(graph, scope),
+            *analysis.unknown_attributes,
+        ),
         digest=source.sha256,
     )
-
-
-def _key(function: FunctionProto) -> tuple[str, str, str]:
-    domain = text(function.domain)
-    return ("" if domain == "ai.onnx" else domain, text(function.name), text(function.overload))
 
 
 def _formatted(tensor: Tensor, quantization: Quantization) -> Tensor:
@@ -143,5 +144,3 @@ def _contradictions(graph: GraphProto, scope: Scope) -> list[str]:
             shown = " and computed as ".join("[" + ",".join(map(str, each)) + "]" for each in (shape, tensor.shape))
             found.append(f"'{quoted(text(value.name))}' is declared as {shown}")
     return found
-
-

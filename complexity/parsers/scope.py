@@ -9,7 +9,10 @@ from ..expressions import Size
 from ..network import Row
 from ..shapes import Tensor
 
-__all__ = ["Body", "Scope"]
+__all__ = ["ABSENT", "Body", "Scope"]
+
+# What an optional input of a function is inside it when the call leaves it out.
+ABSENT = Tensor(shape=(0,), constant=True)
 
 
 @dataclass(slots=True)

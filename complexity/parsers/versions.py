@@ -7,16 +7,34 @@ from typing import TYPE_CHECKING
 
 from ..errors import quoted
 from ..operators import KNOWN_VERSIONS, OLDEST
+from .attributes import text
 
 if TYPE_CHECKING:
     from onnx import OperatorSetIdProto
 
-__all__ = ["opsets_of", "version_problem"]
+__all__ = ["opset_contradictions", "opsets_of", "version_problem"]
 
 
 def opsets_of(imports: Iterable[OperatorSetIdProto]) -> dict[str, int]:
     """Versions by domain, the default domain under its empty name."""
-    return {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in imports}
+    return {_domain(entry): entry.version for entry in imports}
+
+
+def opset_contradictions(imports: Iterable[OperatorSetIdProto]) -> list[str]:
+    """Domains imported in two versions; the last one is believed."""
+    found: dict[str, int] = {}
+    contradictions: list[str] = []
+    for entry in imports:
+        domain = _domain(entry)
+        if found.setdefault(domain, entry.version) != entry.version:
+            shown = quoted(domain or "ai.onnx")
+            contradictions.append(f"operator set {shown} is imported in versions {found[domain]} and {entry.version}")
+    return contradictions
+
+
+def _domain(entry: OperatorSetIdProto) -> str:
+    domain = text(entry.domain)
+    return "" if domain == "ai.onnx" else domain
 
 
 def version_problem(domain: str, op: str, opsets: Mapping[str, int]) -> str | None:

@@ -10,7 +10,7 @@ from ..errors import UsageError, did_you_mean, quoted
 from ..expressions import Expression, is_expression
 from ..metrics import BY_KEY
 from ..report import Number, Report
-from .view import View
+from .view import Ratio, View
 
 __all__ = ["Cell", "Column", "columns"]
 
@@ -40,7 +40,9 @@ def columns(reports: Sequence[Report], view: View, shared: Callable[[str], bool]
             if index and view.ratios:
                 found.append(Column("relative", _ratio(index, key)))
         if view.per is not None:
-            found.extend(_per(index, key, suffix, view.per, report) for key in view.metrics if index == 0 or key not in common)
+            found.extend(
+                _per(index, key, suffix, view.per, report) for key in view.metrics if index == 0 or key not in common
+            )
     return found
 
 
@@ -49,7 +51,12 @@ def _metric(index: int, key: str, suffix: str) -> Column:
 
 
 def _ratio(index: int, key: str) -> Callable[[Lookup], Cell]:
-    return lambda value: quotient(value(index, key), value(0, key))
+    def cell(value: Lookup) -> Cell:
+        value_here, first = value(index, key), value(0, key)
+        ratio = Fraction(1) if value_here == first and first is not None else quotient(value_here, first)
+        return Ratio(ratio) if isinstance(ratio, Fraction) else None
+
+    return cell
 
 
 def _per(index: int, key: str, suffix: str, per: str, report: Report) -> Column:

@@ -24,7 +24,7 @@ PLACES = 6
 def render(reports: Sequence[Report], view: View) -> str:
     """A row a layer (or group) and the total; a model column where there are several models.
 
-    The last column says what the numbers leave out: the status of a row, the number of uncounted nodes of a total.
+    The last column says what the numbers leave out: the number of nodes that could not be counted.
     """
     groups = models(reports)
     buffer = io.StringIO()
@@ -35,8 +35,8 @@ def render(reports: Sequence[Report], view: View) -> str:
         if position == 0:
             writer.writerow([*(["model"] if prefix else []), *cells.heads, *cells.numbers, "uncounted"])
         for line in cells.lines:
-            writer.writerow([*prefix, *_row(line), int(line.uncounted)])
-        writer.writerow([*prefix, *_row(cells.total), group[0].coverage.uncounted])
+            writer.writerow([*prefix, *_row(line), line.uncounted])
+        writer.writerow([*prefix, *_row(cells.total), cells.total.uncounted])
     return buffer.getvalue()
 
 

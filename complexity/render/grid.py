@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import quoted
-from ..expressions import is_expression
+from ..expressions import Size, is_expression
 from ..metrics import BY_KEY
 from ..report import Entry, Number, Report, combined, shown_shape
 from ..shapes import Shape
@@ -21,11 +21,11 @@ NO_LIMIT = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One row: its texts, its numbers, whether it is a node that could not be counted."""
+    """One row: its texts, its numbers, how many uncounted nodes it leaves out."""
 
     labels: tuple[str, ...]
     cells: tuple[Cell, ...]
-    uncounted: bool = False
+    uncounted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class _Group:
 
     labels: Callable[[int], tuple[str, ...]]
     values: Sequence[Values]
-    uncounted: bool = False
+    uncounted: int = 0
 
 
 def models(reports: Sequence[Report]) -> list[list[Report]]:
@@ -60,11 +60,13 @@ def grid(reports: Sequence[Report], view: View, *, width: int = NO_LIMIT, compac
 
     width: what a layer's path is shortened to. compact: a metric equal for all quantizations has one column.
     """
-    groups = _layers(reports, view) if view.by == "layer" else _grouped(reports, view.by)
-    totals = _Group(lambda _: (), [report.totals for report in reports])
+    groups = _layers(reports, view) if view.by == "layer" else _grouped(reports, view)
+    totals = _Group(lambda _: (), [report.totals for report in reports], reports[0].coverage.uncounted)
 
     def shared(key: str) -> bool:
-        return compact and all(values[key] == group.values[0][key] for group in (*groups, totals) for values in group.values)
+        return compact and all(
+            values[key] == group.values[0][key] for group in (*groups, totals) for values in group.values
+        )
 
     found = columns(reports, view, shared)
 
@@ -73,7 +75,7 @@ def grid(reports: Sequence[Report], view: View, *, width: int = NO_LIMIT, compac
         return Line(labels=group.labels(width), cells=cells, uncounted=group.uncounted)
 
     heads = view.labels if view.by == "layer" else (view.by,)
-    total = Line(labels=("total", *([""] * (len(heads) - 1))), cells=line(totals).cells)
+    total = Line(labels=("total", *([""] * (len(heads) - 1))), cells=line(totals).cells, uncounted=totals.uncounted)
     shown = _dearest(groups, view, len(heads))
     return Grid(
         heads=heads,
@@ -98,7 +100,7 @@ def _layers(reports: Sequence[Report], view: View) -> list[_Group]:
         found = [entries.get(key) for entries in keyed]
         first = next(entry for entry in found if entry is not None)
         values = [_nothing() if entry is None else entry.metrics for entry in found]
-        groups.append(_Group(_labels(first, view), values, first.row.status.value == "uncounted"))
+        groups.append(_Group(_labels(first, view), values, int(first.row.status.value == "uncounted")))
     return groups
 
 
@@ -106,14 +108,20 @@ def _labels(entry: Entry, view: View) -> Callable[[int], tuple[str, ...]]:
     return lambda width: tuple(_label(entry, label, width) for label in view.labels)
 
 
-def _grouped(reports: Sequence[Report], by: str) -> list[_Group]:
-    keyed = [report.grouped(by) for report in reports]
+def _grouped(reports: Sequence[Report], view: View) -> list[_Group]:
+    keyed = [report.grouped(view.by) for report in reports]
 
     def group(label: str) -> _Group:
-        values = [groups.get(label) or _nothing() for groups in keyed]
-        return _Group(lambda width: (quoted(label, max(width, 40)),), values, label.endswith(" uncounted)"))
+        found = [groups.get(label) for groups in keyed]
+        uncounted = max(totals.uncounted for totals in found if totals is not None)
+        marked = f"{label} ({uncounted} uncounted)" if uncounted else label
+        values = [totals or _nothing() for totals in found]
+        return _Group(lambda width: (quoted(marked, max(width, 40)),), values, uncounted)
 
-    return [group(label) for label in dict.fromkeys(label for groups in keyed for label in groups)]
+    found = [group(label) for label in dict.fromkeys(label for groups in keyed for label in groups)]
+    # Of operations only those that the shown metrics speak of.
+    spoken = [each for each in found if any(values[key] != 0 for values in each.values for key in view.metrics)]
+    return spoken if view.by in ("role", "dtype") else found
 
 
 def _nothing() -> Values:
@@ -129,7 +137,7 @@ def _dearest(groups: list[_Group], view: View, heads: int) -> list[_Group]:
     rest = ordered[view.top :]
     label = (f"({len(rest)} more rows)", *([""] * (heads - 1)))
     values = [_known([group.values[index] for group in rest]) for index in range(len(rest[0].values))]
-    return [*ordered[: view.top], _Group(lambda _: label, values)]
+    return [*ordered[: view.top], _Group(lambda _: label, values, sum(group.uncounted for group in rest))]
 
 
 def _known(rows: Sequence[Values]) -> Values:
@@ -149,7 +157,7 @@ def _label(entry: Entry, label: str, width: int) -> str:
     if label in ("layer", "name"):
         return quoted(row.path if label == "layer" else row.name, width)
     if label == "op":
-        marks = "" if row.repeat == 1 else " (not charged)" if row.alternative else f" x{quoted(row.repeat, 40)}"
+        marks = "" if row.repeat == 1 else " (not charged)" if row.alternative else f" x{_times(row.repeat)}"
         return quoted(row.op, max(width // 2, 24)) + marks + (" (uncounted)" if row.status.value == "uncounted" else "")
     if label in ("input", "output"):
         return _first_shape(row.inputs if label == "input" else row.outputs)
@@ -160,3 +168,7 @@ def _label(entry: Entry, label: str, width: int) -> str:
 
 def _first_shape(shapes: Sequence[Shape | None]) -> str:
     return quoted(shown_shape(shapes[0]), 40) if shapes else ""
+
+
+def _times(repeat: Size) -> str:
+    return f"({quoted(repeat, 40)})" if is_expression(repeat) else str(repeat)

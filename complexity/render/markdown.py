@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from tabulate import tabulate
@@ -14,7 +15,9 @@ from .view import View, shown_number
 
 __all__ = ["render"]
 
-LIVE = "\\`*_{}[]<>()#!|~&:@$"
+LIVE = "\\`*_{}[]<>#!|~&$"
+# What some renderers make a link of without any sign: an address.
+ADDRESS = re.compile(r":(?=//)|(?<=\bwww)\.", re.IGNORECASE)
 PATH = 80
 
 
@@ -25,12 +28,14 @@ def render(reports: Sequence[Report], view: View) -> str:
 
 def _one(reports: Sequence[Report], view: View) -> str:
     cells = grid(reports, view, width=PATH)
-    uncounted = reports[0].coverage.uncounted
 
     def row(line: Line) -> list[str]:
         return [*map(dead, line.labels), *(dead(shown_number(cell, view)) for cell in line.cells)]
 
-    total = [*cells.total.labels, *(dead(bound(shown_number(cell, view), uncounted)) for cell in cells.total.cells)]
+    total = [
+        *cells.total.labels,
+        *(dead(bound(shown_number(cell, view), cells.total.uncounted)) for cell in cells.total.cells),
+    ]
     table = tabulate(
         [*(row(line) for line in cells.lines), [f"**{cell}**" if cell else "" for cell in total]],
         headers=[dead(column) for column in (*cells.heads, *cells.numbers)],
@@ -47,4 +52,5 @@ def _one(reports: Sequence[Report], view: View) -> str:
 def dead(text: str) -> str:
     """Text whose Markdown signs are escaped and whose line breaks are blanks."""
     safe = quoted(text.replace("\n", " ").replace("\r", " "), 240)
-    return "".join(f"\\{character}" if character in LIVE else character for character in safe)
+    escaped = "".join(f"\\{character}" if character in LIVE else character for character in safe)
+    return ADDRESS.sub(lambda sign: f"\\{sign[0]}", escaped)

@@ -70,9 +70,10 @@ def notes(reports: Sequence[Report]) -> list[str]:
         lines.extend([f"  and {len(missing) - SHOWN} more"] if len(missing) > SHOWN else [])
     if any(report.totals["nabs"] is None for report in reports) and _float_nabs(reports):
         lines.append("NABS is undefined (?) while an operand is floating point; give formats with --quant w8a8")
-    said = dict.fromkeys(line for report in reports for line in report.assumptions)
-    lines.extend(f"assumed: {quoted(line, 200)}" for line in said)
-    return lines
+    everything = dict.fromkeys(line for report in reports for line in report.assumptions)
+    # The line above the table names the quantizations where they are several.
+    said = [line for line in everything if len(reports) == 1 or not line.startswith("--quant")]
+    return [*lines, f"assumed: {'; '.join(quoted(line, 160) for line in said)}"]
 
 
 def _float_nabs(reports: Iterable[Report]) -> bool:

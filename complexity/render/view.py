@@ -9,7 +9,17 @@ from ..errors import UsageError, did_you_mean, quoted
 from ..expressions import factored, is_expression
 from ..report import Number, metric_of
 
-__all__ = ["DEFAULT_LABELS", "DEFAULT_METRICS", "GROUPINGS", "LABELS", "View", "safe", "shown_number"]
+__all__ = [
+    "DEFAULT_LABELS",
+    "DEFAULT_METRICS",
+    "GROUPINGS",
+    "LABELS",
+    "Ratio",
+    "View",
+    "decimal",
+    "safe",
+    "shown_number",
+]
 
 DEFAULT_METRICS = ("params", "rm", "mac", "flops", "bop", "nabs")
 GROUPINGS = ("layer", "op", "role", "dtype", "module")
@@ -17,6 +27,10 @@ LABELS = ("layer", "name", "op", "kind", "status", "input", "output", "formats",
 DEFAULT_LABELS = ("layer", "op", "output")
 PREFIXES = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3))
 FORMULA = 200
+
+
+class Ratio(Fraction):
+    """A fraction that is shown with decimals even where it is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +79,7 @@ def shown_number(value: str | Number | Fraction, view: View) -> str:
 
 def decimal(value: Fraction, places: int, *, separator: str = "") -> str:
     """An exact fraction rounded half up to decimal places; a whole number has none."""
-    if value.denominator == 1:
+    if value.denominator == 1 and not isinstance(value, Ratio):
         return f"{value.numerator:{separator}}"
     scale: int = 10**places
     whole, rest = divmod((2 * value.numerator * scale + value.denominator) // (2 * value.denominator), scale)
