@@ -115,11 +115,12 @@ class PaperCounter(Counter):
         products: Size | None = None,
         additions: Size | None = None,
     ) -> Signal:
-        total = self._accumulator(terms, x.format, weight.format)
+        left, right = x.format.operand, weight.format.operand
+        total = self._accumulator(terms, left, right)
         constant = x.constant or weight.constant
         multiplied = outputs * terms if products is None else products
         added = outputs * _joins(terms) if additions is None else additions
-        self._charge(multiplied, Op(Kind.MULTIPLY, role, x.format, weight.format, total, constant))
+        self._charge(multiplied, Op(Kind.MULTIPLY, role, left, right, total, constant))
         self._charge(added, Op(Kind.ADD, role, total, total, total))
         return Signal(outputs, total, accumulated=True)
 
@@ -148,7 +149,7 @@ class PaperCounter(Counter):
         return grown(widest(left.format, right.format), 2)
 
     def multiply(self, left: Signal, right: Signal, *, role: Role) -> Signal:
-        total = accumulator(1, left.format, right.format)
+        total = accumulator(1, left.format.operand, right.format.operand)
         self._charge(left.elements, _lone_product(left, right, role, total))
         return Signal(left.elements, total, accumulated=True)
 
@@ -266,7 +267,7 @@ def _lone_product(left: Signal, right: Signal, role: Role, result: Format) -> Op
     # The constant operand stands on the right, where a metric looks for its adders per multiplication.
     if left.constant and not right.constant:
         left, right = right, left
-    return Op(Kind.MULTIPLY, role, left.format, right.format, result, right.constant)
+    return Op(Kind.MULTIPLY, role, left.format.operand, right.format.operand, result, right.constant)
 
 
 def _joins(terms: Size) -> Size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from .ops import Inventory
@@ -12,13 +13,24 @@ from .version import FORMULAS, VERSION
 if TYPE_CHECKING:
     from .network import Network
 
-__all__ = ["SCHEMA", "document"]
+__all__ = ["SCHEMA", "document", "text"]
 
 SCHEMA = "nncomplexity.report/1"
 
 
 def document(report: Report) -> dict[str, object]:
     """The report as dictionaries, lists, strings, exact integers and nulls."""
+    return {**_head(report), "layers": [_layer(entry) for entry in report.entries]}
+
+
+def text(report: Report) -> str:
+    """The report as strict ASCII JSON, a line for each layer: large networks stay quick to write and to compare."""
+    head = json.dumps(_head(report), indent=2, allow_nan=False).removesuffix("\n}")
+    layers = ",\n    ".join(json.dumps(_layer(entry), allow_nan=False) for entry in report.entries)
+    return f'{head},\n  "layers": [\n    {layers}\n  ]\n}}'
+
+
+def _head(report: Report) -> dict[str, object]:
     network, coverage = report.network, report.coverage
     return {
         "schema": SCHEMA,
@@ -34,7 +46,6 @@ def document(report: Report) -> dict[str, object]:
             "uncounted": coverage.uncounted,
             "null": dict(coverage.null),
         },
-        "layers": [_layer(entry) for entry in report.entries],
         "assumptions": list(report.assumptions),
         "warnings": list(network.warnings),
     }

@@ -28,6 +28,8 @@ def quoted(text: object, limit: int = SHOWN) -> str:
     (the blank excepted), so each becomes its Python escape.
     """
     source = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
+    if len(source) <= limit and source.isprintable():
+        return source
     if len(source) > 4 * limit:
         source = source[: 2 * limit] + "…" + source[-2 * limit :]
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in source)

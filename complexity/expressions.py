@@ -16,6 +16,18 @@ from math import gcd, lcm
 from typing import TypeGuard, Union
 
 from .errors import ModelError
+from .polynomials import (
+    Atom,
+    Monomial,
+    Number,
+    cancelled,
+    joined,
+    joined_text,
+    leading,
+    lower_bound,
+    print_order,
+    term_text,
+)
 
 __all__ = [
     "Expression",
@@ -39,36 +51,10 @@ __all__ = [
     "total",
 ]
 
-# Functions nest as deep as layers follow one another; Python's stack ends somewhere behind a hundred of them.
-TERMS, DEPTH, TEXT = 10_000, 60, 100_000
+TERMS = 10_000
 # Terms of a greatest value that a reader can still make something of, those inside its functions included.
 READABLE = 100
 Size = Union[int, "Expression"]
-Number = int | Fraction
-Monomial = tuple[tuple["Atom", int], ...]
-
-
-class Atom:
-    """An indivisible factor: a name, or a function of expressions; equal when written equal."""
-
-    __slots__ = ("arguments", "depth", "function", "key")
-    depth: int
-
-    def __init__(self, function: str, arguments: tuple[Size, ...], key: str) -> None:
-        inner = [atom.depth for size in arguments for monomial in _terms(size) for atom, _ in monomial]
-        self.depth = 1 + max(inner, default=0)
-        if self.depth > DEPTH or len(key) > TEXT:
-            fact = f"an expression of {len(key)} characters, {self.depth} functions deep, is too long to be useful"
-            raise ModelError("E-LIMIT-TERMS", f"{fact}; bind some dims with --dim")
-        self.function = function
-        self.arguments = arguments
-        self.key = key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Atom) and self.key == other.key and self.function == other.function
 
 
 class Expression:
@@ -111,7 +97,7 @@ class Expression:
         terms: dict[Monomial, Number] = {}
         for left, a in self.terms.items():
             for right, b in _terms(other).items():
-                monomial = _joined(left, right)
+                monomial = joined(left, right)
                 terms[monomial] = terms.get(monomial, 0) + a * b
         return _normal(terms)
 
@@ -148,8 +134,8 @@ class Expression:
 
     def __str__(self) -> str:
         if self._text is None:
-            ordered = sorted(self.terms.items(), key=_print_order)
-            self._text = _joined_text([_term_text(monomial, coefficient) for monomial, coefficient in ordered])
+            ordered = sorted(self.terms.items(), key=print_order)
+            self._text = joined_text([term_text(monomial, coefficient) for monomial, coefficient in ordered])
         return self._text
 
     __repr__ = __str__
@@ -281,14 +267,14 @@ def divide_exactly(numerator: Size, denominator: Size) -> Size | None:
         if any(c % denominator for c in terms.values()):
             return None
         return _normal({m: Fraction(c, denominator) for m, c in terms.items()})
-    lead = max(denominator.terms, key=_leading)
+    lead = max(denominator.terms, key=leading)
     quotient: Size = 0
     for _ in range(len(_terms(numerator)) + len(denominator.terms)):
         if isinstance(numerator, int) and numerator == 0:
             return quotient
         terms = _terms(numerator)
-        top = max(terms, key=_leading)
-        monomial = _cancelled(top, lead)
+        top = max(terms, key=leading)
+        monomial = cancelled(top, lead)
         if monomial is None:
             return None
         step = _normal({monomial: Fraction(terms[top]) / denominator.terms[lead]})
@@ -301,10 +287,10 @@ def at_least(left: Size, right: Size) -> bool | None:
     difference = left - right
     if isinstance(difference, int):
         return difference >= 0
-    low = _lower_bound(difference)
+    low = lower_bound(difference)
     if low is not None and low >= 0:
         return True
-    high = _lower_bound(-difference)
+    high = lower_bound(-difference)
     return False if high is not None and high > 0 else None
 
 
@@ -393,8 +379,8 @@ def factored(size: Size) -> str:
     monomial = tuple(sorted((shared or {}).items(), key=lambda factor: factor[0].key))
     if common == 1 and not monomial:
         return str(size)
-    rest: dict[Monomial, Number] = {_cancelled(m, monomial) or (): Fraction(c, common) for m, c in size.terms.items()}
-    return f"{_term_text(monomial, common)}*({_normal(rest)})"
+    rest: dict[Monomial, Number] = {cancelled(m, monomial) or (): Fraction(c, common) for m, c in size.terms.items()}
+    return f"{term_text(monomial, common)}*({_normal(rest)})"
 
 
 def _terms(size: Size | Fraction) -> dict[Monomial, Number]:
@@ -408,94 +394,6 @@ def _normal(terms: dict[Monomial, Number]) -> Size:
     if len(kept) == 1 and () in kept and isinstance(kept[()], int):
         return int(kept[()])
     return Expression(kept)
-
-
-def _joined(left: Monomial, right: Monomial) -> Monomial:
-    if not left:
-        return right
-    if not right:
-        return left
-    powers = dict(left)
-    for atom, power in right:
-        powers[atom] = powers.get(atom, 0) + power
-    return tuple(sorted(powers.items(), key=lambda factor: factor[0].key))
-
-
-def _cancelled(monomial: Monomial, divisor: Monomial) -> Monomial | None:
-    powers = dict(monomial)
-    for atom, power in divisor:
-        left = powers.get(atom, 0) - power
-        if left < 0:
-            return None
-        powers[atom] = left
-    return tuple((atom, power) for atom, power in powers.items() if power)
-
-
-def _leading(monomial: Monomial) -> tuple[tuple[str, int], ...]:
-    # Lexicographic order of exponent vectors: compatible with multiplication, so long division terminates.
-    return tuple((_reversed_key(atom.key), power) for atom, power in monomial)
-
-
-def _reversed_key(key: str) -> str:
-    return "".join(chr(0x10FFFF - ord(character)) for character in key) + "\U0010ffff"
-
-
-def _lower_bound(size: Size) -> Number | None:
-    total: Number = 0
-    for monomial, coefficient in _terms(size).items():
-        if not monomial:
-            total += coefficient
-        elif coefficient < 0:
-            return None
-        else:
-            bound = coefficient
-            for atom, power in monomial:
-                low = _atom_bound(atom)
-                if low is None or low < 0:
-                    return None
-                bound = bound * low**power
-            total += bound
-    return total
-
-
-def _atom_bound(atom: Atom) -> Number | None:
-    if atom.function == "name":
-        return 1
-    if atom.function == "clog2":
-        return 0
-    bounds = [_lower_bound(argument) for argument in atom.arguments]
-    if atom.function == "floor":
-        numerator, denominator = bounds[0], atom.arguments[1]
-        if numerator is None:
-            return None
-        return numerator // denominator if isinstance(denominator, int) else (0 if numerator >= 0 else None)
-    known = [bound for bound in bounds if bound is not None]
-    if atom.function == "Max":
-        return max(known, default=None)
-    return min(known) if len(known) == len(bounds) else None
-
-
-def _print_order(term: tuple[Monomial, Number]) -> tuple[int, bool, tuple[tuple[str, int], ...]]:
-    monomial, coefficient = term
-    return (
-        -sum(power for _, power in monomial),
-        coefficient < 0,
-        tuple((atom.key, -power) for atom, power in monomial),
-    )
-
-
-def _term_text(monomial: Monomial, coefficient: Number) -> str:
-    factors = [atom.key if power == 1 else f"{atom.key}**{power}" for atom, power in monomial]
-    if abs(coefficient) != 1 or not factors:
-        factors.insert(0, str(abs(coefficient)))
-    return ("-" if coefficient < 0 else "") + "*".join(factors)
-
-
-def _joined_text(parts: list[str]) -> str:
-    text = parts[0]
-    for part in parts[1:]:
-        text += f" - {part[1:]}" if part.startswith("-") else f" + {part}"
-    return text
 
 
 def _wrapped(size: Size) -> str:

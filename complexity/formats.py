@@ -55,6 +55,11 @@ class Format:
         return maximum(self.bits - 1, 0)
 
     @property
+    def operand(self) -> Format:
+        """The format as a factor of a further product: a float out of an accumulator is stored again first."""
+        return self
+
+    @property
     def fraction(self) -> Size:
         """Bits behind the binary point."""
         return self.bits - self.integer
@@ -152,10 +157,18 @@ class Ternary(Format):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Float(Format):
-    """Floating point of `bits` storage bits; `label` tells formats of one width apart (float16, bfloat16)."""
+    """Floating point of `bits` storage bits; `label` tells formats of one width apart (float16, bfloat16).
+
+    stored: for an accumulator, the storage bits of what it sums.
+    """
 
     label: str = ""
+    stored: Size = 0
     floating: bool = True
+
+    @property
+    def operand(self) -> Format:
+        return Float(bits=self.stored) if self.stored != 0 else self
 
     def __str__(self) -> str:
         return self.label or f"float<{self.bits}>"
@@ -250,7 +263,7 @@ def accumulator(terms: Size, left: Format, right: Format) -> Format:
     """Acc(n, b, b') = b + b' + ceil(log2 n): what holds the sum of n products; also the cost of one addition in it."""
     growth = clog2(terms)
     if left.floating or right.floating:
-        return Float(bits=left.bits + right.bits + growth)
+        return Float(bits=left.bits + right.bits + growth, stored=maximum(left.bits, right.bits))
     return Fixed(
         bits=left.bits + right.bits + growth,
         integer=left.integer + right.integer + growth,

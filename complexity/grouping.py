@@ -27,7 +27,7 @@ def grouped(entries: Sequence[Entry], key: str) -> dict[str, Totals]:
 
 
 def _totals(group: Sequence[Entry]) -> Totals:
-    values = {metric: known_values(group, metric) for metric in METRICS}
+    values = {metric: known_values(group, metric.key) for metric in METRICS}
     return Totals(
         {metric.key: combined(known, metric) if known else None for metric, known in values.items()}, _uncounted(group)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .accounting import CONVENTIONS
 from .assumptions import assumptions_of
 from .errors import ComplexityError, UsageError, did_you_mean, quoted
-from .expressions import Size, is_expression, maximum
-from .metrics import BY_KEY, METRICS, Metric
+from .expressions import Size, is_expression, maximum, total
+from .metrics import BY_KEY, METRICS, Metric, peak_activation_bits
 from .network import Network, Row, Status
 from .ops import Inventory
 from .shapes import Shape
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 Number = Size | None
+PEAK = peak_activation_bits.METRIC.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,34 +47,23 @@ class Coverage:
     null: Mapping[str, int] = field(default_factory=dict)
 
 
-class Totals(Mapping[str, Number]):
+class Totals(dict[str, Number]):
     """Metric values by key, also as attributes: `totals.nabs`. uncounted: how many rows they leave out."""
 
     def __init__(self, values: Mapping[str, Number], uncounted: int = 0) -> None:
-        self._values = dict(values)
+        super().__init__(values)
         self.uncounted = uncounted
 
-    def __getitem__(self, key: str) -> Number:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
     def __getattr__(self, name: str) -> Number:
-        # An object being copied or unpickled has no values yet: private names are never metrics.
-        if name.startswith("_") or name not in self._values:
-            known = "" if name.startswith("_") else f"; {did_you_mean(name, self._values)}"
-            raise AttributeError(f"no metric '{name}'{known}")
-        return self._values[name]
+        if name not in self:
+            raise AttributeError(f"no metric '{name}'; {did_you_mean(name, self)}")
+        return self[name]
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._values]
+        return [*super().__dir__(), *self]
 
     def __repr__(self) -> str:
-        return f"Totals({self._values!r})"
+        return f"Totals({super().__repr__()})"
 
 
 class Entry:
@@ -87,7 +77,7 @@ class Entry:
     @cached_property
     def metrics(self) -> Totals:
         """Metric values over all executions; None where unknown or undefined."""
-        return Totals({metric.key: self._report.measure(self.row, metric) for metric in METRICS})
+        return self._report.measured(self.row)
 
     @cached_property
     def operations(self) -> Inventory:
@@ -176,21 +166,39 @@ class Report:
     def _ipython_key_completions_(self) -> list[str]:
         return [entry.name for entry in self.entries]
 
-    def measure(self, row: Row, metric: Metric) -> Number:
-        """One metric of one row over all its executions."""
+    def measured(self, row: Row) -> Totals:
+        """The metrics of one row over all its executions; computed once for rows of equal work."""
+        if row.branches or row.trained:
+            return self._weighed(row)
+        # Equal calls share these objects, and the network keeps them alive.
+        key = (id(row.work), id(row.written), row.repeat, row.status, row.alternative)
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = self._weighed(row)
+        return Totals({**known, PEAK: 0 if row.alternative else row.live})
+
+    @cached_property
+    def _known(self) -> dict[object, Totals]:
+        return {}
+
+    def _weighed(self, row: Row) -> Totals:
+        stored = row.storage()
+        computed = row.operations(self.convention, self.network.accumulator)
+        return Totals({metric.key: self._measure(row, metric, stored, computed) for metric in METRICS})
+
+    def _measure(self, row: Row, metric: Metric, stored: Inventory, computed: Inventory) -> Number:
         if metric.largest:
             return 0 if row.alternative else row.live
-        stored = row.storage().total(metric.weight)
+        kept = stored.total(metric.weight)
         if row.alternative:
-            return stored
+            return kept
         if row.branches:
-            return self._dearest(row, metric, stored)
+            return self._dearest(row, metric, kept)
         if row.status is Status.UNCOUNTED and metric.key not in ("params", "weight_bits"):
             return None
         if row.written is None and metric.key == "activation_bits":
             return None
-        computed = row.operations(self.convention, self.network.accumulator).total(metric.weight)
-        return None if computed is None or stored is None else computed + stored
+        done = computed.total(metric.weight)
+        return None if done is None or kept is None else done + kept
 
     def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
         totals = [self._sum(branch, metric) for branch in row.branches]
@@ -198,18 +206,14 @@ class Report:
         return None if len(known) < len(totals) or stored is None else maximum(*known) * row.repeat + stored
 
     def _sum(self, rows: Sequence[Row], metric: Metric) -> Number:
-        total: Size = 0
-        for row in rows:
-            each = self.measure(row, metric)
-            if each is None:
-                return None
-            total = total + each
-        return total
+        values = [self.measured(row)[metric.key] for row in rows]
+        known = [value for value in values if value is not None]
+        return total(known) if len(known) == len(values) else None
 
     def _total(self, metric: Metric) -> Number:
-        total = combined(known_values(self.entries, metric), metric)
+        found = combined(known_values(self.entries, metric.key), metric)
         # Nothing counted beside something uncounted is not zero.
-        return None if total == 0 and self.coverage.uncounted else total
+        return None if found == 0 and self.coverage.uncounted else found
 
     @property
     def symbolic(self) -> bool:
@@ -250,9 +254,9 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON text: exact integers, ASCII, strict."""
-        import json
+        from .document import text
 
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+        return text(self)
 
     def to_records(self) -> list[dict[str, object]]:
         """One flat dictionary per row."""
@@ -312,17 +316,10 @@ def plain(value: Number) -> int | str | None:
     return str(value) if is_expression(value) else value if isinstance(value, int) else None
 
 
-def _added(values: Sequence[Size]) -> Size:
-    total: Size = 0
-    for value in values:
-        total = total + value
-    return total
-
-
-def known_values(entries: Iterable[Entry], metric: Metric) -> list[Number]:
+def known_values(entries: Iterable[Entry], key: str) -> list[Number]:
     """Values of rows, without the ones that are missing because the row is uncounted."""
-    pairs = [(entry.metrics[metric.key], entry.row.status) for entry in entries]
-    return [value for value, status in pairs if value is not None or status is not Status.UNCOUNTED]
+    values = [(entry.metrics[key], entry.row.status) for entry in entries]
+    return [value for value, status in values if value is not None or status is not Status.UNCOUNTED]
 
 
 def combined(values: Sequence[Number], metric: Metric) -> Number:
@@ -330,7 +327,7 @@ def combined(values: Sequence[Number], metric: Metric) -> Number:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return None
-    return maximum(0, *known) if metric.largest else _added(known)
+    return maximum(0, *dict.fromkeys(known)) if metric.largest else total(known)
 
 
 def shown_shape(shape: Shape | None) -> str:

@@ -14,7 +14,8 @@ SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 ROOMS = {
     "errors": set(),
     "version": set(),
-    "expressions": {"errors"},
+    "polynomials": {"errors"},
+    "expressions": {"errors", "polynomials"},
     "dimensions": {"expressions"},
     "element_types": {"errors"},
     "formats": {"errors", "expressions"},

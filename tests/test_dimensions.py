@@ -1,4 +1,4 @@
-"""The text of a dimension: what exporters write becomes a size, everything else one opaque name; nothing is evaluated."""
+"""The text of a dimension: what exporters write becomes a size, everything else one opaque name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
 
 # The onnx wheel's classifiers of one 224 x 224 image: multiply-accumulates, parameters.
 # MACs are outputs x (channels / groups) x taps over the convolutions plus inputs x outputs of the dense layers; two
-# independent sums agree. Published: ResNet-50 4.09 G and VGG-19 19.63 G (torchvision's model table), AlexNet 655 M (Caffe).
+# independent sums agree. Published: ResNet-50 4.09 G and VGG-19 19.63 G (torchvision), AlexNet 655 M (Caffe).
 # Parameters: AlexNet 60,965,224 and GoogLeNet 6,998,552 are Caffe's, SqueezeNet 1.1 1,235,496 and VGG-19 143,667,240
 # torchvision's. Where batch normalization stands, its running means and variances are stored numbers too.
 IMAGE_MODELS = {

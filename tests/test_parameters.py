@@ -1,4 +1,4 @@
-"""params and weight_bits: numbers stored in trained tensors, each tensor once, whatever stands between it and its user."""
+"""params and weight_bits: numbers stored in trained tensors, each tensor once, whoever reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small random networks: the totals with free dims, evaluated, are the totals of the analysis with those sizes bound."""
+"""Small random networks: totals with free dims, evaluated, are the totals of the analysis with those sizes bound."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _label(entry: Entry, label: str, width: int) -> str:
         return quoted(row.path if label == "layer" else row.name, width)
     if label == "op":
         marks = "" if row.repeat == 1 else " (not charged)" if row.alternative else f" x{_times(row.repeat)}"
-        return quoted(row.op, max(width // 2, 24)) + marks + (" (uncounted)" if row.status.value == "uncounted" else "")
+        return quoted(row.op, 40) + marks + (" (uncounted)" if row.status.value == "uncounted" else "")
     if label in ("input", "output"):
         return _first_shape(row.inputs if label == "input" else row.outputs)
     if label == "formats":
@@ -167,7 +167,7 @@ def _label(entry: Entry, label: str, width: int) -> str:
 
 
 def _first_shape(shapes: Sequence[Shape | None]) -> str:
-    return quoted(shown_shape(shapes[0]), 40) if shapes else ""
+    return quoted(shown_shape(shapes[0]), 32) if shapes else ""
 
 
 def _times(repeat: Size) -> str:

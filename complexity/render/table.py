@@ -18,9 +18,9 @@ from .view import View, safe, shown_number
 __all__ = ["render"]
 
 WIDTH = 120
-# Paths are shortened in the middle, step by step, until the table is as wide as a screen.
+# What a path is shortened to at most and at least shown of.
+PATHS = (20, 64)
 FORMULA, LONGEST = 16, 2_000
-PATHS = (56, 48, 40, 32, 26, 20)
 WRAPPER = TextWrapper(WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 BOLD, YELLOW, PLAIN = "\x1b[1m", "\x1b[33m", "\x1b[0m"
 
@@ -31,13 +31,15 @@ def render(reports: Sequence[Report], view: View) -> str:
 
 
 def _one(reports: Sequence[Report], view: View) -> str:
+    cells = grid(reports, view)
     formulas = _Formulas()
-    for limit in (*PATHS, PATHS[-1]):
-        cells = grid(reports, view, width=limit)
-        lines = _table(cells, view, formulas)
-        if len(lines[1]) <= WIDTH:
-            break
-        formulas.wanted = limit == PATHS[-1]
+    rows = _rows(cells, view, formulas)
+    if _width(rows) - _longest(rows) + PATHS[0] > WIDTH:
+        formulas.wanted = True
+        rows = _rows(cells, view, formulas)
+    # Paths are shortened in the middle until the table is as wide as a screen, and never to less than says anything.
+    limit = min(max(_longest(rows) - max(_width(rows) - WIDTH, 0), PATHS[0]), PATHS[1])
+    lines = _table(cells, [[safe(quoted(first, limit), view), *rest] for first, *rest in rows])
     heading = safe(title(reports), view)
     if view.color:
         heading, lines = f"{BOLD}{heading}{PLAIN}", _coloured(lines, cells)
@@ -45,6 +47,28 @@ def _one(reports: Sequence[Report], view: View) -> str:
     wrapped = [part for line in notes(reports) for part in WRAPPER.wrap(line)]
     below = [safe(line, view) for line in (*formulas.listed(), *wrapped, *forms)]
     return "\n".join([heading, "", *lines, "", *below]) + "\n"
+
+
+def _rows(cells: Grid, view: View, formulas: _Formulas) -> list[list[str]]:
+    """All texts but the first of a row as they are printed: the headings, the rows, the total."""
+
+    def row(line: Line) -> list[str]:
+        numbers = [formulas.shown(cell, view) for cell in line.cells]
+        shown = [bound(number, line.uncounted) for number in numbers] if line is cells.total else numbers
+        return [line.labels[0], *(safe(label, view) for label in line.labels[1:]), *shown]
+
+    heads = [safe(quoted(head), view) for head in (*cells.heads, *cells.numbers)]
+    return [heads, *(row(line) for line in (*cells.lines, cells.total))]
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    # tabulate gives a heading two blanks more than it needs.
+    heads, body = [len(head) + 2 for head in rows[0]], zip(*rows[1:], strict=True)
+    return sum(max(head, *map(len, column)) + 2 for head, column in zip(heads, body, strict=True)) - 2
+
+
+def _longest(rows: Sequence[Sequence[str]]) -> int:
+    return max(len(row[0]) for row in rows)
 
 
 class _Formulas:
@@ -68,17 +92,10 @@ class _Formulas:
         return [*lines, ""] if lines else []
 
 
-def _table(cells: Grid, view: View, formulas: _Formulas) -> list[str]:
-    def row(line: Line) -> list[str]:
-        return [*(safe(label, view) for label in line.labels), *(formulas.shown(cell, view) for cell in line.cells)]
-
-    total = [
-        *cells.total.labels,
-        *(bound(formulas.shown(cell, view), cells.total.uncounted) for cell in cells.total.cells),
-    ]
+def _table(cells: Grid, rows: Sequence[Sequence[str]]) -> list[str]:
     lines = tabulate(
-        [*(row(line) for line in cells.lines), total],
-        headers=[safe(quoted(head), view) for head in (*cells.heads, *cells.numbers)],
+        rows[1:],
+        headers=rows[0],
         colalign=("left",) * len(cells.heads) + ("right",) * len(cells.numbers),
         disable_numparse=True,
         tablefmt="simple",
