@@ -21,6 +21,7 @@ from .polynomials import (
     Monomial,
     Number,
     cancelled,
+    extent,
     joined,
     joined_text,
     leading,
@@ -171,14 +172,6 @@ def total(sizes: Iterable[Size]) -> Size:
     for size in sizes:
         _add_terms(terms, size)
     return _normal(terms)
-
-
-def extent(size: Size) -> int:
-    """How many terms a size has, those inside its functions included."""
-    if isinstance(size, int):
-        return 1
-    inner = sum(extent(each) for monomial in size.terms for atom, _ in monomial for each in atom.arguments)
-    return len(size.terms) + inner
 
 
 def _add_terms(terms: dict[Monomial, Number], size: Size) -> None:

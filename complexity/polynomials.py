@@ -19,6 +19,7 @@ __all__ = [
     "Monomial",
     "Number",
     "cancelled",
+    "extent",
     "joined",
     "joined_text",
     "leading",
@@ -90,6 +91,14 @@ def leading(monomial: Monomial) -> tuple[tuple[str, int], ...]:
 
 def _reversed_key(key: str) -> str:
     return "".join(chr(0x10FFFF - ord(character)) for character in key) + "\U0010ffff"
+
+
+def extent(size: Size) -> int:
+    """How many terms a size has, those inside its functions included."""
+    if isinstance(size, int):
+        return 1
+    inner = sum(extent(each) for monomial in size.terms for atom, _ in monomial for each in atom.arguments)
+    return len(size.terms) + inner
 
 
 def lower_bound(size: Size) -> Number | None:

@@ -168,10 +168,9 @@ class Report:
 
     def measured(self, row: Row) -> Totals:
         """The metrics of one row over all its executions; computed once for rows of equal work."""
-        if row.branches or row.trained:
-            return self._weighed(row)
-        # Equal calls share these objects, and the network keeps them alive.
-        key = (id(row.work), id(row.written), row.repeat, row.status, row.alternative)
+        # Equal calls share these objects, and the network keeps them alive. Branches hold rows with branches.
+        own = (id(row.work), id(row.written), row.repeat, row.status, row.alternative)
+        key: object = id(row) if row.branches or row.trained else own
         if (known := self._known.get(key)) is None:
             known = self._known[key] = self._weighed(row)
         return Totals({**known, PEAK: 0 if row.alternative else row.live})
