@@ -138,7 +138,9 @@ class PaperCounter(Counter):
     def _combine(self, kind: Kind, left: Signal, right: Signal, role: Role) -> Signal:
         total = self._declared or self._sum_format(left, right)
         self._charge(left.elements, Op(kind, role, left.format, right.format, total, left.constant or right.constant))
-        return Signal(left.elements, total, accumulated=self._declared is not None or left.accumulated or right.accumulated)
+        return Signal(
+            left.elements, total, accumulated=self._declared is not None or left.accumulated or right.accumulated
+        )
 
     @staticmethod
     def _sum_format(left: Signal, right: Signal) -> Format:
@@ -224,7 +226,9 @@ class ExactCounter(Counter):
         a = tuple(bound << (fraction - left.fraction) for bound in left.interval)
         b = tuple(sign * bound << (fraction - right.fraction) for bound in right.interval)
         total = self._held(left.elements, left, (a[0] + min(b), a[1] + max(b)), fraction, right)
-        self._charge(left.elements, Op(kind, role, left.format, right.format, total.format, left.constant or right.constant))
+        self._charge(
+            left.elements, Op(kind, role, left.format, right.format, total.format, left.constant or right.constant)
+        )
         return total
 
     def multiply(self, left: Signal, right: Signal, *, role: Role) -> Signal:
@@ -303,4 +307,3 @@ def _tree(terms: int) -> Iterator[tuple[int, int, int]]:
         elif odd:
             last = size
         full, size = pairs, 2 * size
-

@@ -168,10 +168,14 @@ def names(size: Size) -> set[str]:
 
 def total(sizes: Iterable[Size]) -> Size:
     """The sum of sizes, 0 for none; linear in their terms where repeated addition is not."""
+    whole = 0
     terms: dict[Monomial, Number] = {}
     for size in sizes:
-        _add_terms(terms, size)
-    return _normal(terms)
+        if isinstance(size, int):
+            whole += size
+        else:
+            _add_terms(terms, size)
+    return _normal(terms) + whole
 
 
 def _add_terms(terms: dict[Monomial, Number], size: Size) -> None:

@@ -159,5 +159,3 @@ def _applied(function: Callable[..., Element], group: tuple[Element, ...]) -> El
     except (ArithmeticError, TypeError, ValueError):
         # A division by zero or a comparison of free sizes: not known, rather than wrong.
         return None
-
-

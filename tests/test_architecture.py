@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"complexity": "nncomplexity", "cli": "nncomplexity.cli"}
+FOLDERS = {"complexity": "nncomplexity", "cli": "nncomplexity.cli", "hw": "nncomplexity.hw"}
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # What a room may import of the others; a room always may import itself.
 ROOMS = {
@@ -120,6 +120,14 @@ def test_index_pages_name_every_file_of_their_folder() -> None:
                 continue
             named = f"    {path.stem}," in index or f'    "{path.stem}": ' in index
             assert named, f"{folder}/{path.name} is not on its index page"
+
+
+def test_the_layer_index_is_the_folder() -> None:
+    from nncomplexity.layers import LAYERS
+
+    folder = ROOT / "complexity" / "layers"
+    defined = {path.stem for path in folder.glob("*.py") if '    kind: ClassVar[str] = "' in path.read_text("utf-8")}
+    assert set(LAYERS) == defined - {"layer"}
 
 
 def test_the_package_list_is_the_folders() -> None:

@@ -40,7 +40,13 @@ def signed(bits: int) -> Interval:
 
 
 @settings(derandomize=True, max_examples=60, deadline=None)
-@given(inputs=st.integers(1, 40), units=st.integers(1, 5), weight=st.integers(2, 9), x=st.integers(2, 9), bias=st.booleans())
+@given(
+    inputs=st.integers(1, 40),
+    units=st.integers(1, 5),
+    weight=st.integers(2, 9),
+    x=st.integers(2, 9),
+    bias=st.booleans(),
+)
 def test_a_dense_layer_is_products_a_tree_and_a_bias(inputs: int, units: int, weight: int, x: int, bias: bool) -> None:
     corners = [a * b for a in signed(weight) for b in signed(x)]
     widths, root = tree([(min(corners), max(corners))] * inputs)

@@ -29,7 +29,9 @@ def test_the_metric_table_holds_every_metric_with_its_definition() -> None:
 def test_the_numbers_of_the_rows_sum_to_the_total() -> None:
     table = re.search(r"```text\n(.*?)```", README, re.DOTALL)
     assert table is not None
-    rows = [re.findall(r"\d[\d,]*(?= |$)", line)[-6:] for line in table[1].splitlines() if re.match(r"\w+[/ ].*\d", line)]
+    rows = [
+        re.findall(r"\d[\d,]*(?= |$)", line)[-6:] for line in table[1].splitlines() if re.match(r"\w+[/ ].*\d", line)
+    ]
     numbers = [[int(cell.replace(",", "")) for cell in row] for row in rows if len(row) == 6]
     *layers, total = [row for row in numbers if len(row) == 6]
     assert [sum(column) for column in zip(*layers, strict=True)] == total

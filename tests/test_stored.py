@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from nncomplexity.element_types import ELEMENT_TYPES
 from nncomplexity.errors import ModelError
 from nncomplexity.parsers import arrays
 from nncomplexity.parsers.arrays import array
-from nncomplexity.element_types import ELEMENT_TYPES
 from nncomplexity.parsers.source import Source, read_model
 from nncomplexity.parsers.stored import StoredTensor, stored_tensor
 from nncomplexity.parsers.values import values

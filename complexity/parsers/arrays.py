@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError
 from ..element_types import ElementType
+from ..errors import ModelError
 from .small_floats import SMALL_FLOATS, small_float_values
 from .stored import Bytes, Numbers, StoredTensor, check_entries, payload
 from .values import packed

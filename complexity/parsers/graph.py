@@ -182,7 +182,7 @@ class Walker:
             work=answer.work,
             written=answer.written,
             live=live.after(index, node),
-            trained=trained(self.analysis, operator, inputs) if answer.claims else (),
+            trained=trained(self.analysis, operator, answer, inputs) if answer.claims else (),
         )
 
     def controlled(

@@ -24,8 +24,8 @@ __all__ = ["Answer", "answer_of", "trained"]
 class Answer:
     """A rule's result as a report shows it: the same for all equal calls, so it is made once for them.
 
-    outputs: the tensors given. claims: the node is the user of the trained tensors among its operands. The rest are
-    the fields of its row.
+    outputs: the tensors given. claims: the node is the user of the trained tensors among its operands. packed: operands
+    stored several numbers to an element. The rest are the fields of its row.
     """
 
     outputs: tuple[Tensor, ...]
@@ -38,11 +38,14 @@ class Answer:
     formats_from: str = ""
     written: Inventory | None = field(default_factory=Inventory)
     claims: bool = True
+    packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
 
 
 def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result | Uncounted) -> Answer:
     """The answer to a call: status, work and what is written."""
-    outputs = tuple(_finished(analysis, tensor, call, result) for tensor in result.outputs)
+    made = bool(call.inputs) or (isinstance(result, Result) and result.work is None)
+    constant = made and not operator.random and all(tensor is None or tensor.constant for tensor in call.inputs)
+    outputs = tuple(_finished(analysis, tensor, constant) for tensor in result.outputs)
     wanted = [tensor for tensor, named in zip(outputs, call.wanted, strict=False) if named]
     shapes = tuple(tensor.shape for tensor in wanted)
     if isinstance(result, Uncounted) or operator.uncountable:
@@ -65,25 +68,29 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
         formats=dict(result.formats),
         formats_from=f"--quant {quantization.text}" if quantization.activation or quantization.weight else "model",
         written=_written(wanted),
+        packed=result.packed,
     )
 
 
-def trained(analysis: Analysis, operator: Operator, inputs: Sequence[Tensor | None]) -> tuple[Stored, ...]:
+def trained(
+    analysis: Analysis, operator: Operator, answer: Answer, inputs: Sequence[Tensor | None]
+) -> tuple[Stored, ...]:
     """The stored tensors among a node's operands; integers only where the operator multiplies by them."""
     found: dict[str, Stored] = {}
     for position, tensor in enumerate(inputs):
         if tensor is None or not tensor.stored or position in operator.settings:
             continue
-        if tensor.dtype in FLOATS or position in operator.weights:
+        if position in answer.packed:
+            found.update((identity, Stored(identity, *answer.packed[position])) for identity in tensor.stored)
+        elif tensor.dtype in FLOATS or position in operator.weights:
             for identity in sorted(tensor.stored):
                 found[identity] = Stored(identity, analysis.stored[identity], tensor.number)
     return tuple(found.values())
 
 
-def _finished(analysis: Analysis, tensor: Tensor, call: Call, result: Result | Uncounted) -> Tensor:
+def _finished(analysis: Analysis, tensor: Tensor, constant: bool) -> Tensor:
     """An output with constness, the format the user asks for, and bound sizes."""
-    made = bool(call.inputs) or (isinstance(result, Result) and result.work is None)
-    constant = tensor.constant or (made and all(t is None or t.constant for t in call.inputs))
+    constant = constant or tensor.constant
     format, shape = tensor.format, tensor.shape
     if format is None and tensor.dtype in FLOATS:
         format = analysis.quantization.weight if constant else analysis.quantization.activation

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError
 from ..element_types import BY_NAME, ElementType, element_type
+from ..errors import ModelError
 from .external import External, external, is_external, read_external
 from .payload import PAYLOAD_FIELDS, read_cut
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 
-from ..errors import ModelError
 from ..element_types import ElementType
+from ..errors import ModelError
 from .small_floats import SMALL_FLOATS, small_float_values
 from .stored import Bytes, Numbers, StoredTensor, check_entries, payload
 from .varint import read_varint

@@ -1,0 +1,1 @@
+"""From files to networks: reading without weights, binding inputs, walking graphs."""
