@@ -1,4 +1,4 @@
-"""What analysis knows of a tensor: element type, shape, small values; and the shape arithmetic every operator shares."""
+"""What analysis knows of a tensor: element type, shape, small values; and the shape arithmetic operators share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product as cartesian
 from math import prod
-from typing import Union
 
 from .expressions import Expression, Size, is_expression, maximum, product
 from .formats import Accumulation, Format, format_of_dtype
@@ -25,7 +24,7 @@ __all__ = [
 ]
 
 FOLDED = 10_000
-Element = Union[int, float, bool, str, Expression, None]
+Element = int | float | bool | str | Expression | None
 Shape = tuple[Size, ...]
 
 
