@@ -223,7 +223,7 @@ def _trips_of(slice_: Slice, scope: Scope, name: str, *, negated: bool = False) 
     truth = known_condition(scope.find(name))
     if truth is not None:
         return ENDLESS if truth is not negated else 1
-    if node is None:
+    if node is None or node.domain not in ("", "ai.onnx") or not node.input:
         return None
     if node.op_type in ("Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Not"):
         return _trips_of(slice_, scope, node.input[0], negated=negated is not (node.op_type == "Not"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import quoted
-from ..expressions import Size, is_expression
+from ..expressions import Size, is_expression, names, substitute
 from ..metrics import BY_KEY
 from ..report import Entry, Number, Report, combined, shown_shape
 from ..shapes import Shape
@@ -17,6 +17,7 @@ __all__ = ["Grid", "Line", "grid", "models"]
 
 Values = Mapping[str, Number]
 NO_LIMIT = 100_000
+TYPICAL = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,11 +146,11 @@ def _known(rows: Sequence[Values]) -> Values:
     return {key: combined(known, BY_KEY[key]) if known else None for key, known in values.items()}
 
 
-def _rank(value: Number) -> tuple[int, int]:
-    # Free sizes first: nothing says they are small.
+def _rank(value: Number) -> int:
+    # While sizes are free, rows are compared as if each were this large.
     if is_expression(value):
-        return (1, 0)
-    return (0, value) if isinstance(value, int) else (0, -1)
+        value = substitute(value, dict.fromkeys(names(value), TYPICAL))
+    return value if isinstance(value, int) else -1
 
 
 def _label(entry: Entry, label: str, width: int) -> str:
