@@ -12,6 +12,7 @@ from .formats import Accumulation, Format, format_of_dtype
 
 __all__ = [
     "FOLDED",
+    "RANK",
     "Element",
     "Shape",
     "ShapeConflict",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 FOLDED = 10_000
+RANK = 64
 Element = int | float | bool | str | Expression | None
 Shape = tuple[Size, ...]
 

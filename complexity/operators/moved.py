@@ -15,7 +15,7 @@ from math import prod
 from ..errors import quoted
 from ..expressions import Size, is_expression, product
 from ..formats import Format, widest
-from ..shapes import FOLDED, Element, Shape, Tensor, strides_of
+from ..shapes import FOLDED, RANK, Element, Shape, Tensor, strides_of
 from .rule import Call, Result
 
 __all__ = [
@@ -136,15 +136,18 @@ def axes_of(call: Call, index: int, rank: int) -> tuple[int, ...] | None:
     return found
 
 
-def sizes_from_data(call: Call, index: int, least: int = 0) -> Shape | None:
+def sizes_from_data(call: Call, index: int, least: int = 0, *, parts: bool = False) -> Shape | None:
     """Sizes that arrive as an input; an element that only the run decides is a free size of the node.
 
-    None where even their number is unknown. Refuses numbers below `least`.
+    None where even their number is unknown. Refuses numbers below `least`, and more of them than tensors have axes
+    (two an axis for pads) unless they are the sizes of parts.
     """
     tensor = call.input(index)
     value = tensor.value
+    count = product(tensor.shape) if tensor.shape is not None else None
+    if isinstance(count, int) and count > 2 * RANK and not parts:
+        call.refuse("E-LIMIT-RANK", f"input {index} holds {count} sizes; tensors have at most {RANK} axes")
     if value is None:
-        count = product(tensor.shape) if tensor.shape is not None else None
         if not isinstance(count, int) or count > FOLDED:
             return None
         value = (None,) * count

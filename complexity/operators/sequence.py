@@ -109,7 +109,7 @@ def split_to_sequence(call: Call) -> Result:
     if call.given(1) is None:
         kept: Shape = (1,) if call.integer("keepdims", 1) else ()
         return movement(_of(replace(item, shape=(*before, *kept, *behind)), size))
-    parts, scalar = sizes_from_data(call, 1), call.input(1).shape == ()
+    parts, scalar = sizes_from_data(call, 1, parts=True), call.input(1).shape == ()
     if parts is None:
         return movement(_of(item, None))
     if scalar:

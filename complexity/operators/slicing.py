@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..expressions import Size, at_least, ceil_divide, divide_exactly, maximum, minimum, product
+from ..expressions import Size, at_least, ceil_divide, divide_exactly, maximum, minimum, product, total
 from ..shapes import Element, Shape, Tensor
 from .moved import MOVEMENT, axes_of, listed, movement, partly, picked, plain, sizes_from_data, undecided, whole
 from .rule import Call, Operator, Result
@@ -111,8 +111,6 @@ def split(call: Call) -> Result:
     axis = call.axis(call.integer("axis", 0), len(x.shape))
     size = x.shape[axis]
     parts = _named_parts(call, size) or _equal_parts(call, size, count)
-    if len(parts) != count:
-        call.refuse("E-SPLIT-COUNT", f"{len(parts)} parts for {count} outputs")
     outputs: list[Tensor] = []
     first: int | None = 0
     rank = range(len(x.shape))
@@ -126,18 +124,18 @@ def split(call: Call) -> Result:
 def _named_parts(call: Call, size: Size) -> Shape | None:
     parts: Shape | None = call.integers("split")
     if parts is None and call.given(1) is not None:
-        parts = sizes_from_data(call, 1)
+        parts = sizes_from_data(call, 1, parts=True)
         if parts is None:
             parts = tuple(call.symbol(f"size{place}") for place in range(len(call.wanted)))
     if parts is None:
         return None
-    total: Size = 0
-    for part in parts:
-        if isinstance(part, int) and part < 0:
-            call.refuse("E-SPLIT-SIZE", f"split {listed(parts)} holds a negative size")
-        total = total + part
-    if isinstance(total, int) and isinstance(size, int) and total != size:
-        call.refuse("E-SPLIT-TOTAL", f"split {listed(parts)} sums to {total}, the axis has size {size}")
+    if any(isinstance(part, int) and part < 0 for part in parts):
+        call.refuse("E-SPLIT-SIZE", f"split {listed(parts)} holds a negative size")
+    whole_size = total(parts)
+    if isinstance(whole_size, int) and isinstance(size, int) and whole_size != size:
+        call.refuse("E-SPLIT-TOTAL", f"split {listed(parts)} sums to {whole_size}, the axis has size {size}")
+    if len(parts) != len(call.wanted):
+        call.refuse("E-SPLIT-COUNT", f"{len(parts)} parts for {len(call.wanted)} outputs")
     return parts
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..accounting import Countable
+from ..errors import ModelError
 from ..expressions import Size, is_expression, product
 from ..formats import FLOATS, Format
 from ..network import Status, Stored
 from ..operators.rule import Call, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
-from ..shapes import Shape, Tensor
+from ..shapes import RANK, Shape, Tensor
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -48,6 +49,8 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
     outputs = tuple(_finished(analysis, tensor, constant) for tensor in result.outputs)
     wanted = [tensor for tensor, named in zip(outputs, call.wanted, strict=False) if named]
     shapes = tuple(tensor.shape for tensor in wanted)
+    if any(len(shape or ()) > RANK for shape in shapes):
+        raise ModelError("E-TENSOR-RANK", f"makes a tensor of more than {RANK} dimensions")
     if isinstance(result, Uncounted) or operator.uncountable:
         reason = result.reason if isinstance(result, Uncounted) else operator.uncountable
         return Answer(outputs=outputs, shapes=shapes, status=Status.UNCOUNTED, reason=reason, written=None)

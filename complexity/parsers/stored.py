@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..element_types import BY_NAME, ElementType, element_type
 from ..errors import ModelError
+from ..shapes import RANK
 from .external import External, external, is_external, read_external
 from .payload import PAYLOAD_FIELDS, read_cut
 
@@ -25,8 +26,6 @@ __all__ = [
     "payload",
     "stored_tensor",
 ]
-
-RANK = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
