@@ -45,7 +45,8 @@ FAMILIES: dict[str, str] = {
         "com.microsoft:QAttention"
     ),
     "gathering": (
-        "Gather GatherElements GatherND ReverseSequence TensorScatter Trilu com.microsoft:GatherND com.microsoft:Trilu"
+        "Gather GatherElements GatherND ReverseSequence TensorScatter Trilu com.microsoft:GatherBlockQuantized "
+        "com.microsoft:GatherND com.microsoft:Trilu"
     ),
     "group_query_attention": "com.microsoft:GroupQueryAttention",
     "interpolation": "AffineGrid GridSample Resize Upsample",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import product as cartesian
 
-from ..expressions import Size
+from ..expressions import Size, product
+from ..formats import Fixed
 from ..shapes import Element, Shape, Tensor, strides_of
 from .moved import MOVEMENT, listed, movement, partly, picked, plain, whole
 from .rule import MICROSOFT, Call, Operator, Result
@@ -41,6 +42,26 @@ def gather(call: Call) -> Result:
         offsets[axis] = [None if place is None else offsets[axis][place] for place in chosen]
         value = picked(data.value, offsets)
     return movement(partly(call, data, shape, value))
+
+
+def gather_block_quantized(call: Call) -> Result:
+    """Slices of a table quantized in blocks, made real again: a look-up; narrow elements may be packed in bytes."""
+    data, indices, bits = call.shape(0), call.shape(1), call.integer("bits", 4)
+    if bits not in (2, 4, 8):
+        call.refuse("E-QUANTIZER-BITS", f"bits is {bits}, expected 2, 4 or 8")
+    if not data:
+        call.refuse("E-RANK", "input 0 has rank 0, expected 1 or more")
+    table = call.input(0)
+    if table.dtype == "uint8":
+        data = (*data[:-1], data[-1] * (8 // bits))
+    axis = call.axis(call.integer("gather_axis", 0), len(data), "gather_axis")
+    shape = (*data[:axis], *indices, *data[axis + 1 :])
+    stored = Fixed(bits=bits, integer=bits, signed=table.dtype == "int4")
+    return Result(
+        outputs=(Tensor(dtype=call.input(2).dtype, shape=shape, format=stored),),
+        free=MOVEMENT,
+        packed={0: (product(data), stored)},
+    )
 
 
 def gather_elements(call: Call) -> Result:
@@ -155,6 +176,16 @@ def _check_update(call: Call, cache: Shape, update: Shape) -> None:
 
 
 OPERATORS = (
+    Operator(
+        name="GatherBlockQuantized",
+        rule=gather_block_quantized,
+        inputs=(3, 4),
+        attributes="bits block_size gather_axis quantize_axis",
+        weights=(0,),
+        settings=(1, 2, 3),
+        free=MOVEMENT,
+        domain=MICROSOFT,
+    ),
     Operator(name="Gather", rule=gather, inputs=(2, 2), attributes="axis", settings=(1,), free=MOVEMENT),
     Operator(
         name="GatherElements", rule=gather_elements, inputs=(2, 2), attributes="axis", settings=(1,), free=MOVEMENT

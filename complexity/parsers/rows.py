@@ -60,7 +60,9 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
     if free is not None:
         # Constants that are only moved stay with whoever computes with them.
         moved = bool(wanted) and all(tensor.constant for tensor in wanted)
-        return Answer(outputs=outputs, shapes=shapes, reason=free, kind=result.kind, claims=not moved)
+        return Answer(
+            outputs=outputs, shapes=shapes, reason=free, kind=result.kind, claims=not moved, packed=result.packed
+        )
     quantization = analysis.quantization
     return Answer(
         outputs=outputs,
