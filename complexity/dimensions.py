@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from operator import index
+from typing import SupportsIndex
 
 from .expressions import Size, ceil_divide, extent, floor_divide, maximum, minimum, symbol
 
-__all__ = ["parse_dimension"]
+__all__ = ["adopted", "is_integer_expression", "parse_dimension"]
 
 LENGTH, DEPTH, INTEGER, POWER = 256, 16, 1 << 63, 8
 # Terms of two factors multiplied; what exporters write has a handful.
@@ -41,6 +43,30 @@ def parse_dimension(text: str) -> Size:
         except (NotAnExpression, ZeroDivisionError):
             pass
     return symbol(_opaque(text))
+
+
+def adopted(size: object) -> object:
+    """A size of another library made our own: sympy's expressions by their text, numpy's integers by value.
+
+    What is neither is given back as it is.
+    """
+    if type(size).__module__.startswith("sympy."):
+        text = str(size)
+        return parse_dimension(text) if is_integer_expression(text) else size
+    return index(size) if isinstance(size, SupportsIndex) else size
+
+
+def is_integer_expression(text: str) -> bool:
+    """Whether a text is a name or an expression of this grammar, no opaque text."""
+    if text.isidentifier():
+        return True
+    if len(text) > LENGTH or text != text.strip():
+        return False
+    try:
+        size = _Parser(text).parse()
+    except (NotAnExpression, ZeroDivisionError):
+        return False
+    return not isinstance(size, int) or 0 <= size < INTEGER
 
 
 def _opaque(text: str) -> str:

@@ -41,6 +41,7 @@ class Row:
     repeat: executions. paths: the first three places it runs at. place: where it is stored (for merging equal rows).
     work: equations of one execution. written: numbers it writes per execution, as an inventory; None if unknown.
     live: bits alive while it runs; None if unknown. trained: the parameters it uses.
+    accumulator: declared width of its accumulators, in place of the network's.
     alternative: it is in a branch that is not charged. branches: the inventories of which the dearer one counts,
     where free sizes forbid to say which.
     """
@@ -63,12 +64,15 @@ class Row:
     written: Inventory | None = field(default_factory=Inventory)
     live: Size | None = 0
     trained: tuple[Stored, ...] = ()
+    accumulator: int | None = None
     alternative: bool = False
     branches: tuple[tuple[Row, ...], ...] = ()
 
     def operations(self, convention: str, accumulator: int | None = None) -> Inventory:
         """What the node computes in all its executions."""
-        return Inventory() if self.work is None else count(self.work, convention, accumulator) * self.repeat
+        if self.work is None:
+            return Inventory()
+        return count(self.work, convention, self.accumulator or accumulator) * self.repeat
 
     def storage(self) -> Inventory:
         """What it keeps: its parameters once, what it writes every time, what is alive beside it."""

@@ -17,7 +17,7 @@ from .ops import Inventory
 from .shapes import Shape
 
 if TYPE_CHECKING:
-    from .symbols import Formula
+    from .formulas import Formula
 
 __all__ = [
     "Coverage",
@@ -100,7 +100,7 @@ class Entry:
 
     def formula(self, metric: str = "rm") -> Formula:
         """The closed form of a metric in the literature's letters. Raises UsageError for a row without one."""
-        from .symbols import closed_form
+        from .formulas import closed_form
 
         return closed_form(self.row, metric_of(metric))
 

@@ -9,7 +9,7 @@ from ..arithmetic import Arithmetic
 from ..expressions import Size
 from ..formats import Format, accumulator
 from ..ops import Role
-from .layer import FLOAT32, Layer
+from .layer import Layer
 
 __all__ = ["Attention", "softmax_rows"]
 
@@ -51,6 +51,7 @@ class Attention(Layer):
     """
 
     kind: ClassVar[str] = "attention"
+    spec: ClassVar[tuple[str, ...]] = ("heads", "queries", "keys", "key_size", "value_size", "shared_heads")
     heads: Size
     queries: Size
     keys: Size
@@ -62,9 +63,22 @@ class Attention(Layer):
     biases: int = 0
     softcap: bool = False
     sink: bool = False
-    key: Format = FLOAT32
-    value: Format = FLOAT32
-    activation: Format = FLOAT32
+    key: Format | None = None
+    value: Format | None = None
+
+    def __post_init__(self) -> None:
+        self._check_formats()
+        self._check("heads", "queries", "keys", "key_size", "value_size", "shared_heads", least=0)
+
+    @property
+    def input_shape(self) -> tuple[Size, ...]:
+        """The queries, heads side by side."""
+        return (self.queries, self.heads * self.key_size)
+
+    @property
+    def output_shape(self) -> tuple[Size, ...]:
+        """What the heads answer, side by side."""
+        return (self.queries, self.heads * self.value_size)
 
     @property
     def key_heads(self) -> Size:
@@ -73,12 +87,14 @@ class Attention(Layer):
 
     @property
     def formats(self) -> dict[str, Format]:
+        """K and V are as wide as Q where nothing else is said."""
+        key = self.key or self.input
         return {
             "input": self.input,
-            "key": self.key,
-            "value": self.value,
+            "key": key,
+            "value": self.value or self.input,
             "activation": self.activation,
-            "accumulator": accumulator(self.key_size, self.input, self.key),
+            "accumulator": accumulator(self.key_size, self.input, key),
         }
 
     def equations(self, m: Arithmetic[V]) -> None:
@@ -91,17 +107,18 @@ class Attention(Layer):
         weights = softmax_rows(
             m, m.requantize(scores, self.activation), terms=self.keys, rows=rows, format=self.activation, sink=self.sink
         )
-        v = m.variable(self.batch * self.key_heads * self.keys * self.value_size, self.value)
+        v = m.variable(self.batch * self.key_heads * self.keys * self.value_size, self.formats["value"])
         weights = m.requantize(weights, self.input)
         m.dot(weights, v, terms=self.keys, outputs=rows * self.value_size, role=Role.CONTRACTION)
 
     def _scores(self, m: Arithmetic[V], rows: Size) -> V:
         """scale * Q K^T."""
         q = m.variable(rows * self.key_size, self.input)
-        k = m.variable(self.batch * self.key_heads * self.keys * self.key_size, self.key)
+        key = self.formats["key"]
+        k = m.variable(self.batch * self.key_heads * self.keys * self.key_size, key)
         if self.scaling == "operands":
             q = m.requantize(m.multiply(q, m.constant(1, self.input), role=Role.SCALE), self.input)
-            k = m.requantize(m.multiply(k, m.constant(1, self.key), role=Role.SCALE), self.key)
+            k = m.requantize(m.multiply(k, m.constant(1, key), role=Role.SCALE), key)
         scores = m.dot(q, k, terms=self.key_size, outputs=rows * self.keys, role=Role.CONTRACTION)
         scores = m.requantize(scores, self.input)
         if self.scaling == "scores":

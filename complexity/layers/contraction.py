@@ -34,6 +34,7 @@ class Contraction(Layer):
     outputs: Size
     constant: bool = True
     role: Role = Role.INPUT
+    empty: bool = True
 
     @property
     def formats(self) -> dict[str, Format]:

@@ -12,9 +12,19 @@ from ..formats import Format, accumulator
 from ..ops import Role
 from .layer import Layer
 
-__all__ = ["Convolution"]
+__all__ = ["Convolution", "window"]
 
 V = TypeVar("V")
+
+
+def window(
+    m: Arithmetic[V], *, terms: Size, filters: Size, weight: Format, input: Format, bias: bool, constant: bool = True
+) -> V:
+    """One output position of a convolution: every filter's dot product with the window, and its bias."""
+    x = m.variable(terms, input)
+    taps = m.constant if constant else m.variable
+    y = m.dot(x, taps(filters * terms, weight), terms=terms, outputs=filters, role=Role.INPUT)
+    return m.add(y, m.constant(filters, weight), role=Role.BIAS) if bias else y
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +46,7 @@ class Convolution(Layer):
     positions: Size = 1
     bias: bool = True
     constant: bool = True
+    empty: bool = True
 
     @property
     def executions(self) -> Size:
@@ -51,9 +62,12 @@ class Convolution(Layer):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One output position."""
-        x = m.variable(self.terms, self.input)
-        taps = m.constant if self.constant else m.variable
-        weight = taps(self.filters * self.terms, self.weight)
-        y = m.dot(x, weight, terms=self.terms, outputs=self.filters, role=Role.INPUT)
-        if self.bias:
-            m.add(y, m.constant(self.filters, self.weight), role=Role.BIAS)
+        window(
+            m,
+            terms=self.terms,
+            filters=self.filters,
+            weight=self.weight,
+            input=self.input,
+            bias=self.bias,
+            constant=self.constant,
+        )

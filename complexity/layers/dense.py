@@ -30,6 +30,7 @@ class Dense(Layer):
 
     kind: ClassVar[str] = "dense"
     letters: ClassVar[Mapping[str, str]] = {"inputs": "n_i", "units": "n_n", "steps": "n_s"}
+    spec: ClassVar[tuple[str, ...]] = ("inputs", "units", "bias", "steps")
     inputs: Size
     units: Size
     bias: bool = True
@@ -46,6 +47,9 @@ class Dense(Layer):
             "input": self.input,
             "accumulator": accumulator(self.inputs, self.weight, self.input),
         }
+
+    def parameters(self) -> dict[str, Size]:
+        return {"weight": self.units * self.inputs} | ({"bias": self.units} if self.bias else {})
 
     def equations(self, m: Arithmetic[V]) -> None:
         """y = W x + b."""

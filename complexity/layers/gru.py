@@ -20,7 +20,7 @@ class GRU(Recurrent):
 
     Equation: z, r = sigmoid(W x + U h + b); n = tanh(W_n x + U_n (r*h) + b_n); h' = (1 - z)*n + z*h
     With linear_before_reset: n = tanh(W_n x + r*(U_n h + b_u) + b_n).
-    Shapes: x is [inputs], h is [hidden]; `steps` steps, `directions` passes, `batch` sequences.
+    Shapes: x is [inputs], h is [hidden]; `steps` steps, two passes where `bidirectional`, `batch` sequences.
     Counting: per step and unit 3 dot products of inputs and of hidden terms, 3 Hadamard products, 3 joins, 3 biases,
     1 - z and the state addition, all outside a dot in the recurrent accumulator. The candidate's second bias cannot be
     folded with linear_before_reset: one addition more. Activations are counted as evaluations only.
@@ -29,11 +29,16 @@ class GRU(Recurrent):
 
     kind: ClassVar[str] = "gru"
     gates: ClassVar[int] = 3
+    spec: ClassVar[tuple[str, ...]] = (*Recurrent.spec, "linear_before_reset")
     linear_before_reset: bool = False
     functions: tuple[str, str] = ("sigmoid", "tanh")
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
+        self._state(m)
+
+    def _state(self, m: Arithmetic[V]) -> V:
+        """h', still in its accumulator."""
         gate, candidate = self.functions
         x, h = self._enter(m)
         z = self._activated(m, self._net(m, x, h), gate)
@@ -48,6 +53,5 @@ class GRU(Recurrent):
             reset = m.requantize(m.multiply(r, h, role=Role.GATE), self.activation)
             net = self._net(m, x, reset)
         n = self._activated(m, net, candidate)
-        one = m.constant(self.hidden, self.activation)
-        rest = m.requantize(m.subtract(one, z, role=Role.STATE), self.activation)
-        m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)
+        rest = self._complement(m, z)
+        return m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format
 from ..ops import Role
 from .recurrent import Recurrent
 
@@ -19,7 +21,7 @@ class LSTM(Recurrent):
     """Long short-term memory: three gates, a candidate and a cell state.
 
     Equation: i, f, o = sigmoid(W x + U h + b); g = tanh(W_g x + U_g h + b_g); c' = f*c + i*g; h' = o*tanh(c')
-    Shapes: x is [inputs], h and c are [hidden]; `steps` steps, `directions` passes, `batch` sequences.
+    Shapes: x is [inputs], h and c are [hidden]; `steps` steps, two passes where `bidirectional`, `batch` sequences.
     Counting: per step and unit 4 dot products of inputs and of hidden terms, 3 Hadamard products, 4 joins, 4 biases
     (ONNX's two bias vectors are folded to one) and the cell addition, all outside a dot in the recurrent accumulator.
     With peepholes 3 products and 3 additions more. `coupled` (input_forget=1) computes f as 1 - i.
@@ -29,12 +31,26 @@ class LSTM(Recurrent):
 
     kind: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
+    spec: ClassVar[tuple[str, ...]] = (*Recurrent.spec, "peepholes")
     peepholes: bool = False
     coupled: bool = False
     functions: tuple[str, str, str] = ("sigmoid", "tanh", "tanh")
 
+    def parameters(self) -> dict[str, Size]:
+        """Peephole weights beside those of every recurrent layer."""
+        found = Recurrent.parameters(self)
+        return found | ({"peephole": self.hidden * (3 * self.directions)} if self.peepholes else {})
+
+    def stored_in(self, parameter: str) -> Format:
+        """Peephole weights are recurrent weights."""
+        return self.recurrent if parameter in ("recurrent", "peephole") else self.weight
+
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
+        self._state(m)
+
+    def _state(self, m: Arithmetic[V]) -> V:
+        """h', still in its accumulator."""
         gate, candidate, output = self.functions
         x, h = self._enter(m)
         c = m.variable(self.hidden, self.activation)
@@ -46,13 +62,9 @@ class LSTM(Recurrent):
             return m.add(net, m.multiply(cell, weight, role=Role.PEEPHOLE), role=Role.PEEPHOLE)
 
         i = self._activated(m, peep(self._net(m, x, h), c), gate)
-        if self.coupled:
-            one = m.constant(self.hidden, self.activation)
-            f = m.requantize(m.subtract(one, i, role=Role.STATE), self.activation)
-        else:
-            f = self._activated(m, peep(self._net(m, x, h), c), gate)
+        f = self._complement(m, i) if self.coupled else self._activated(m, peep(self._net(m, x, h), c), gate)
         g = self._activated(m, self._net(m, x, h), candidate)
         kept, new = m.multiply(f, c, role=Role.GATE), m.multiply(i, g, role=Role.GATE)
         c = m.requantize(m.add(kept, new, role=Role.STATE), self.activation)
         o = self._activated(m, peep(self._net(m, x, h), c), gate)
-        m.multiply(o, self._activated(m, c, output), role=Role.GATE)
+        return m.multiply(o, self._activated(m, c, output), role=Role.GATE)

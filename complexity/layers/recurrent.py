@@ -29,17 +29,22 @@ class Recurrent(Layer):
 
     gates: ClassVar[int] = 1
     letters: ClassVar[Mapping[str, str]] = {"inputs": "n_i", "hidden": "n_h", "steps": "n_s", "batch": "B"}
+    spec: ClassVar[tuple[str, ...]] = ("steps", "inputs", "hidden", "bidirectional", "bias")
     inputs: Size
     hidden: Size
     steps: Size = 1
     batch: Size = 1
-    directions: int = 1
+    bidirectional: bool = False
     bias: bool = True
     clip: bool = False
     constant: bool = True
     recurrent: Format = FLOAT32
-    activation: Format = FLOAT32
     requantized: Format | None = None
+
+    @property
+    def directions(self) -> int:
+        """Passes over the sequence."""
+        return 2 if self.bidirectional else 1
 
     @property
     def executions(self) -> Size:
@@ -55,33 +60,48 @@ class Recurrent(Layer):
             "accumulator": accumulator(self.hidden, self.recurrent, self.activation),
         }
 
+    def parameters(self) -> dict[str, Size]:
+        """Weights, and two bias vectors a gate, as ONNX stores them."""
+        rows = self.hidden * (self.gates * self.directions)
+        found: dict[str, Size] = {"weight": rows * self.inputs, "recurrent": rows * self.hidden}
+        return found | ({"bias": rows * 2} if self.bias else {})
+
     def _enter(self, m: Arithmetic[V]) -> tuple[V, V]:
         m.accumulator(self.hidden, self.recurrent, self.activation)
         return m.variable(self.inputs, self.input), m.variable(self.hidden, self.activation)
 
-    def _net(self, m: Arithmetic[V], x: V, h: V, *, bias: bool | None = None) -> V:
+    def _net(self, m: Arithmetic[V], x: V, h: V, *, outputs: Size | None = None) -> V:
         """W x + U h + b for one gate."""
-        joined = m.add(self._project(m, x), self._recur(m, h), role=Role.JOIN)
-        return self._biased(m, joined) if (self.bias if bias is None else bias) else joined
+        joined = m.add(self._project(m, x, outputs), self._recur(m, h, outputs), role=Role.JOIN)
+        return self._biased(m, joined, outputs) if self.bias else joined
 
-    def _project(self, m: Arithmetic[V], x: V) -> V:
-        weight = self._weights(m, self.hidden * self.inputs, self.weight)
-        return m.dot(x, weight, terms=self.inputs, outputs=self.hidden, role=Role.INPUT)
+    def _project(self, m: Arithmetic[V], x: V, outputs: Size | None = None) -> V:
+        rows = self.hidden if outputs is None else outputs
+        weight = self._weights(m, rows * self.inputs, self.weight)
+        return m.dot(x, weight, terms=self.inputs, outputs=rows, role=Role.INPUT)
 
-    def _recur(self, m: Arithmetic[V], h: V) -> V:
-        weight = self._weights(m, self.hidden * self.hidden, self.recurrent)
+    def _recur(self, m: Arithmetic[V], h: V, outputs: Size | None = None) -> V:
+        rows = self.hidden if outputs is None else outputs
+        weight = self._weights(m, rows * self.hidden, self.recurrent)
         if self.requantized is not None:
             h = m.requantize(h, self.requantized)
-        return m.dot(h, weight, terms=self.hidden, outputs=self.hidden, role=Role.RECURRENT)
+        return m.dot(h, weight, terms=self.hidden, outputs=rows, role=Role.RECURRENT)
 
     def _weights(self, m: Arithmetic[V], elements: Size, format: Format) -> V:
         return m.constant(elements, format) if self.constant else m.variable(elements, format)
 
-    def _biased(self, m: Arithmetic[V], net: V) -> V:
-        return m.add(net, m.constant(self.hidden, self.weight), role=Role.BIAS)
+    def _biased(self, m: Arithmetic[V], net: V, outputs: Size | None = None) -> V:
+        rows = self.hidden if outputs is None else outputs
+        return m.add(net, m.constant(rows, self.weight), role=Role.BIAS)
 
-    def _activated(self, m: Arithmetic[V], net: V, function: str) -> V:
+    def _activated(self, m: Arithmetic[V], net: V, function: str, outputs: Size | None = None) -> V:
+        rows = self.hidden if outputs is None else outputs
         if self.clip:
-            bound = m.constant(self.hidden, self.activation)
+            bound = m.constant(rows, self.activation)
             net = m.compare(m.compare(net, bound, role=Role.ACTIVATION), bound, role=Role.ACTIVATION)
-        return activated(m, net, function, self.hidden, self.activation)
+        return activated(m, net, function, rows, self.activation)
+
+    def _complement(self, m: Arithmetic[V], gate: V, outputs: Size | None = None) -> V:
+        """1 - gate."""
+        one = m.constant(self.hidden if outputs is None else outputs, self.activation)
+        return m.requantize(m.subtract(one, gate, role=Role.STATE), self.activation)

@@ -18,7 +18,7 @@ class RNN(Recurrent):
     """The vanilla recurrent layer; with `function` "relu" the ReLU RNN.
 
     Equation: h' = phi(W x + U h + b)
-    Shapes: x is [inputs], h is [hidden]; `steps` steps, `directions` passes, `batch` sequences.
+    Shapes: x is [inputs], h is [hidden]; `steps` steps, two passes where `bidirectional`, `batch` sequences.
     Counting: per step and unit a dot product of inputs and one of hidden terms, the join and the bias in the recurrent
     accumulator. ONNX's two bias vectors are folded to one. The activation is counted as an evaluation only.
     Source: Freire et al., arXiv 2206.12191 (reconstructed); Elman 1990.

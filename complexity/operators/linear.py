@@ -98,7 +98,7 @@ def with_epilogue(
     output = replace(output, accumulator=None)
     if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant and shape:
         rows, units = product(shape[:-1]), shape[-1]
-        dense = Dense(inputs=work.terms, units=units, steps=rows, weight=work.weight, input=work.input)
+        dense = Dense(empty=True, inputs=work.terms, units=units, steps=rows, weight=work.weight, input=work.input)
         return replace(plain, outputs=(output,), work=dense, formats=dense.formats)
 
     def text(m: Arithmetic[Signal]) -> None:

@@ -42,7 +42,7 @@ class Sizes:
 def rnn(call: Call) -> Result:
     """h' = phi(W x + U h + b). See layers.RNN for what is charged."""
     sizes = _read(call, RNN.gates)
-    blank = RNN(inputs=1, hidden=1)
+    blank = RNN(empty=True, inputs=1, hidden=1)
     cells = [replace(blank, function=names[0]) for names in _functions(call, ("tanh",), sizes.directions)]
     return _result(call, sizes, cells, states=1)
 
@@ -50,7 +50,7 @@ def rnn(call: Call) -> Result:
 def gru(call: Call) -> Result:
     """An update gate, a reset gate and a candidate. See layers.GRU for what is charged."""
     sizes = _read(call, GRU.gates)
-    blank = GRU(inputs=1, hidden=1, linear_before_reset=bool(call.integer("linear_before_reset", 0)))
+    blank = GRU(empty=True, inputs=1, hidden=1, linear_before_reset=bool(call.integer("linear_before_reset", 0)))
     functions = _functions(call, ("sigmoid", "tanh"), sizes.directions)
     return _result(call, sizes, [replace(blank, functions=(f, g)) for f, g in functions], states=1)
 
@@ -59,7 +59,7 @@ def lstm(call: Call) -> Result:
     """Three gates, a candidate and a cell state; absent peepholes and biases are not charged. See layers.LSTM."""
     sizes = _read(call, LSTM.gates)
     coupled = bool(call.integer("input_forget", 0))
-    blank = LSTM(inputs=1, hidden=1, peepholes=call.given(7) is not None, coupled=coupled)
+    blank = LSTM(empty=True, inputs=1, hidden=1, peepholes=call.given(7) is not None, coupled=coupled)
     functions = _functions(call, ("sigmoid", "tanh", "tanh"), sizes.directions)
     return _result(call, sizes, [replace(blank, functions=(f, g, h)) for f, g, h in functions], states=2)
 
@@ -69,7 +69,7 @@ def _result(call: Call, sizes: Sizes, cells: Sequence[Cell], states: int) -> Res
     filled = [_filled(call, sizes, cell) for cell in cells]
     work: Countable = Steps(text=_in_turn(filled), executions=sizes.steps)
     if all(cell == filled[0] for cell in filled):
-        work = replace(filled[0], directions=sizes.directions)
+        work = replace(filled[0], bidirectional=sizes.directions == 2)
     time, batch, hidden, directions = sizes.time, sizes.batch, sizes.hidden, sizes.directions
     every = (batch, time, directions, hidden) if sizes.batch_first else (time, directions, batch, hidden)
     last = (batch, directions, hidden) if sizes.batch_first else (directions, batch, hidden)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -102,8 +103,16 @@ def closed_forms(report: Report, view: View) -> list[str]:
         return ["no row is a layer of the catalogue with a closed form"]
     lines = [line for text, rows in forms.items() for line in (*_wrapped(", ".join(rows) + ":"), *text)]
     printed = " ".join(line for text in forms for line in text)
-    used = [f"{letter} {meaning}" for letter, meaning in LETTERS.items() if letter.removesuffix("(n)") in printed]
+    known = {**_own_letters(report), **LETTERS}
+    words = {*re.findall(r"\w+", printed)}
+    used = [f"{letter} {known[letter]}" for letter in {**LETTERS, **known} if letter.removesuffix("(n)") in words]
     return [*lines, "", *_wrapped(f"letters: {', '.join(used)}")]
+
+
+def _own_letters(report: Report) -> dict[str, str]:
+    """What the layers themselves call the letters that not every layer has."""
+    layers = [entry.row.work for entry in report.entries if isinstance(entry.row.work, Layer)]
+    return {letter: name.replace("_", " ") for layer in layers for name, letter in layer.letters.items()}
 
 
 def _wrapped(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .accounting import count
 from .errors import UsageError, quoted
 from .expressions import Expression, Size, substitute
+from .kinds import open_layer
 from .layers.layer import Layer
 from .metrics import Metric
 from .network import Row
@@ -20,7 +21,7 @@ from .network import Row
 if TYPE_CHECKING:
     import sympy
 
-__all__ = ["Formula", "closed_form"]
+__all__ = ["Formula", "closed_form", "kind_form", "layer_form"]
 
 
 class Formula:
@@ -66,10 +67,23 @@ def closed_form(row: Row, metric: Metric) -> Formula:
     """
     if not isinstance(row.work, Layer) or not row.work.letters:
         raise UsageError("E-FORMULA", f"'{quoted(row.path)}' ({quoted(row.op)}) has no closed form in the catalogue")
-    total = count(row.work.lettered(), "paper").total(metric.weight)
+    return layer_form(row.work, metric, row.path)
+
+
+def layer_form(layer: Layer, metric: Metric, place: str = "") -> Formula:
+    """The closed form of a layer for one inference. Raises UsageError E-FORMULA where the metric has none."""
+    if not metric.computed:
+        raise UsageError("E-FORMULA", f"{metric.key} is no count of operations; ask for one of operations, such as rm")
+    total = count(layer.lettered(), "paper").total(metric.weight)
     if total is None:
-        raise UsageError("E-FORMULA", f"{metric.key} is undefined for the formats of '{quoted(row.path)}'")
+        raise UsageError("E-FORMULA", f"{metric.key} is undefined for the formats of '{quoted(place or layer.kind)}'")
     return Formula(total, metric.heading)
+
+
+def kind_form(kind: str, metric: Metric) -> Formula:
+    """The closed form of a kind of layer for one sequence. Raises SpecError or UsageError for a kind without one."""
+    formula = layer_form(open_layer(kind), metric)
+    return Formula(substitute(formula.size, {"B": 1}), formula.heading)
 
 
 @cache

@@ -1,0 +1,64 @@
+"""The organism network: every weight of a dense layer is itself a small linear network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import ClassVar, TypeVar
+
+from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format
+from ..ops import Role
+from .layer import Layer
+
+__all__ = ["Organism"]
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organism(Layer):
+    """A dense layer of particles: bias-free linear networks, one for each pair of an input and a unit.
+
+    Equation: y[u] = sum over i of P_ui(x[i]), with P = W_n ... W_2 W_1 over the widths of `particle`
+    Shapes: x is [inputs], y is [units]; a particle has the widths `particle`, its first the inputs of one weight.
+    Counting: raw: all products of a particle (16 for 5-2-2-1, 14 for 4-2-2-1) though all but one of its inputs are 0
+    in use, its additions, and inputs - 1 additions per unit. Folding constants would leave a dense layer.
+    Source: Illium et al. 2022 (reconstructed from the published code).
+    """
+
+    kind: ClassVar[str] = "organism"
+    letters: ClassVar[Mapping[str, str]] = {"inputs": "n_i", "units": "n_n"}
+    spec: ClassVar[tuple[str, ...]] = ("inputs", "units", "particle")
+    inputs: Size
+    units: Size
+    particle: Sequence[int] = (5, 2, 2, 1)
+
+    def __post_init__(self) -> None:
+        Layer.__post_init__(self)
+        widths = self.particle if isinstance(self.particle, list | tuple) else ()
+        if len(widths) < 2 or widths[-1] != 1 or not all(type(width) is int and width > 0 for width in widths):
+            raise self._refusal("particle", self.particle, "two or more integers of at least 1, the last of them 1")
+        object.__setattr__(self, "particle", tuple(widths))
+
+    @property
+    def formats(self) -> dict[str, Format]:
+        return {"weight": self.weight, "input": self.input, "activation": self.activation}
+
+    def parameters(self) -> dict[str, Size]:
+        """The weights of every particle."""
+        return {"weight": self.inputs * self.units * sum(prod(pair) for pair in pairwise(self.particle))}
+
+    def equations(self, m: Arithmetic[V]) -> None:
+        """All particles at once, then the sums."""
+        particles = self.inputs * self.units
+        value = m.variable(particles * self.particle[0], self.input)
+        for index, (before, after) in enumerate(pairwise(self.particle)):
+            if index:
+                value = m.requantize(value, self.activation)
+            weight = m.constant(particles * before * after, self.weight)
+            value = m.dot(value, weight, terms=before, outputs=particles * after, role=Role.INPUT)
+        m.sum(value, terms=self.inputs, outputs=self.units, role=Role.REDUCTION)
