@@ -12,9 +12,9 @@ with full-range operands. Sizes are ints.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .arithmetic import Arithmetic
 from .errors import UsageError
@@ -25,8 +25,7 @@ from .ops import Inventory, Kind, Op, Role
 __all__ = ["CONVENTIONS", "Countable", "Signal", "count"]
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A value as counting sees it. accumulated: the result of products, which no further addition widens in `paper`.
     interval: exact integer range in units of 2**-fraction, in `exact` only."""
 
@@ -69,11 +68,11 @@ class Counter:
 
     def compare(self, left: Signal, right: Signal, *, role: Role) -> Signal:
         self._charge(left.elements, Op(Kind.COMPARE, role, left.format, right.format, left.format, right.constant))
-        return replace(left, constant=False)
+        return left._replace(constant=False)
 
     def greatest(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
         self._charge(outputs * _joins(terms), Op(Kind.COMPARE, role, x.format, x.format, x.format))
-        return replace(x, elements=outputs)
+        return x._replace(elements=outputs)
 
     def lookup(self, x: Signal, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Signal:
         stored = result or x.format
@@ -81,7 +80,7 @@ class Counter:
         return self.variable(x.elements, stored)
 
     def broadcast(self, x: Signal, elements: Size) -> Signal:
-        return replace(x, elements=elements)
+        return x._replace(elements=elements)
 
     def requantize(self, x: Signal, format: Format) -> Signal:
         return self.variable(x.elements, format)
@@ -203,10 +202,10 @@ class ExactCounter(Counter):
             return self.sum(each, terms=terms, outputs=outputs, role=role)
         for share, rows in _rows(multiplied, outputs):
             total = self.sum(each, terms=share, outputs=rows, role=role)
-        return replace(total, elements=outputs)
+        return total._replace(elements=outputs)
 
     def sum(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
-        total = replace(x, elements=outputs, constant=False)
+        total = x._replace(elements=outputs, constant=False)
         for left, right, nodes in _tree(_whole(terms)):
             low, high = x.interval
             total = self._held(outputs, x, (low * (left + right), high * (left + right)), x.fraction)

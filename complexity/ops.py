@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from .expressions import Size
 from .formats import Format
@@ -19,6 +19,9 @@ class Kind(Enum):
     STORE is no computation: a number that is kept (a parameter, an activation).
     """
 
+    # A member is one object: its identity is a hash, and a much quicker one than that of its name.
+    __hash__ = object.__hash__
+
     MULTIPLY = "multiply"
     ADD = "add"
     SUBTRACT = "subtract"
@@ -32,6 +35,8 @@ class Kind(Enum):
 
 class Role(Enum):
     """Why an operation happens. The first four belong to linear operators: their products are MACs."""
+
+    __hash__ = object.__hash__
 
     INPUT = "input"
     RECURRENT = "recurrent"
@@ -60,8 +65,7 @@ PRODUCTS = frozenset({Kind.MULTIPLY, Kind.SHIFT_PRODUCT, Kind.NO_PRODUCT})
 LINEAR_ROLES = frozenset({Role.INPUT, Role.RECURRENT, Role.CONTRACTION, Role.TRANSFORM})
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """One kind of operation with its operand formats and the format it feeds.
 
     result: the accumulator of a product or an addition, the format of a looked-up or stored number.
