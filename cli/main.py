@@ -13,7 +13,7 @@ from nncomplexity.version import VERSION
 
 __all__ = ["SUBCOMMANDS", "entry", "main"]
 
-SUBCOMMANDS = ("report", "formula", "layers", "sweep")
+SUBCOMMANDS = ("report", "explain", "formula", "layers", "sweep")
 BUG, INTERRUPTED = 70, 130
 
 

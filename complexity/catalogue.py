@@ -183,6 +183,7 @@ def row_of(part: Part) -> Row:
         live=live,
         trained=tuple(_trained(part)),
         accumulator=part.accumulator,
+        resources=layer.resources(),
     )
 
 

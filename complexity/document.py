@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from .metrics import BY_KEY
 from .ops import Inventory
-from .report import Entry, Report, plain
+from .report import Entry, Report, Totals, plain
 from .shapes import Shape
 from .version import FORMULAS, VERSION
 
@@ -38,7 +39,7 @@ def _head(report: Report) -> dict[str, object]:
         "model": _model(network),
         "convention": report.convention,
         "quantization": network.quantization,
-        "totals": {key: plain(value) for key, value in report.totals.items()},
+        "totals": _metrics(report.totals),
         "coverage": {
             "nodes": coverage.nodes,
             "counted": coverage.counted,
@@ -81,9 +82,14 @@ def _layer(entry: Entry) -> dict[str, object]:
         "formats": {name: str(format) for name, format in row.formats.items()},
         "formats_from": row.formats_from,
         "params": plain(entry.metrics["params"]),
-        "metrics": {key: plain(value) for key, value in entry.metrics.items()},
+        "metrics": _metrics(entry.metrics),
         "operations": _operations(entry.operations),
     }
+
+
+def _metrics(totals: Totals) -> dict[str, int | str | None]:
+    """Values by key, without the optional ones that are zero."""
+    return {key: plain(value) for key, value in totals.items() if value not in (0, None) or not BY_KEY[key].optional}
 
 
 def _shape(shape: Shape | None) -> list[int | str | None] | None:

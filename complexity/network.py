@@ -8,13 +8,14 @@ from enum import Enum
 
 from .accounting import Countable, count
 from .expressions import Size, peak
-from .formats import Format
+from .formats import Fixed, Format
 from .ops import Inventory, Kind, Op, Role
 from .shapes import Shape
 
 __all__ = ["Network", "Row", "Status", "Stored", "merge"]
 
 SHOWN_PATHS = 3
+QUBIT = Fixed(bits=1, signed=False)
 
 
 class Status(Enum):
@@ -42,6 +43,7 @@ class Row:
     work: equations of one execution. written: numbers it writes per execution, as an inventory; None if unknown.
     live: bits alive while it runs; None if unknown. trained: the parameters it uses.
     accumulator: declared width of its accumulators, in place of the network's.
+    resources: quantum resources of one execution.
     alternative: it is in a branch that is not charged. branches: the inventories of which the dearer one counts,
     where free sizes forbid to say which.
     """
@@ -64,6 +66,7 @@ class Row:
     written: Inventory | None = field(default_factory=Inventory)
     live: Size | None = 0
     trained: tuple[Stored, ...] = ()
+    resources: Mapping[str, Size] = field(default_factory=dict)
     accumulator: int | None = None
     alternative: bool = False
     branches: tuple[tuple[Row, ...], ...] = ()
@@ -80,6 +83,9 @@ class Row:
         for stored in self.trained:
             op = Op(Kind.STORE, Role.PARAMETER, stored.format, stored.format, stored.format)
             counts[op] = counts.get(op, 0) + stored.elements
+        for name, units in self.resources.items():
+            op = Op(Kind.QUANTUM, Role.QUANTUM, QUBIT, QUBIT, QUBIT, function=name)
+            counts[op] = units * self.repeat
         return Inventory(counts) + (self.written or Inventory()) * self.repeat
 
     def within(self, prefix: str, repeat: Size) -> Row:

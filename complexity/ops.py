@@ -16,7 +16,8 @@ class Kind(Enum):
     """What an operation does.
 
     SHIFT_PRODUCT is a product by a constant +-2**k and NO_PRODUCT one by a constant zero: dense counts still see them.
-    STORE is no computation: a number that is kept (a parameter, an activation).
+    STORE is no computation: a number that is kept (a parameter, an activation). QUANTUM is a unit of a resource that
+    no classical metric speaks of; its function names it.
     """
 
     # A member is one object: its identity is a hash, and a much quicker one than that of its name.
@@ -31,6 +32,7 @@ class Kind(Enum):
     COMPARE = "compare"
     LOOKUP = "lookup"
     STORE = "store"
+    QUANTUM = "quantum"
 
 
 class Role(Enum):
@@ -59,6 +61,7 @@ class Role(Enum):
     PARAMETER = "parameter"
     OUTPUT = "output"
     LIVE = "live"
+    QUANTUM = "quantum"
 
 
 PRODUCTS = frozenset({Kind.MULTIPLY, Kind.SHIFT_PRODUCT, Kind.NO_PRODUCT})

@@ -192,7 +192,7 @@ class Report:
             return kept
         if row.branches:
             return self._dearest(row, metric, kept)
-        if row.status is Status.UNCOUNTED and metric.key not in ("params", "weight_bits"):
+        if row.status is Status.UNCOUNTED and metric.key not in ("params", "weight_bits") and not metric.optional:
             return None
         if row.written is None and metric.key == "activation_bits":
             return None

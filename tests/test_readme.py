@@ -6,12 +6,14 @@ import re
 import shlex
 from pathlib import Path
 
+import nncomplexity as nc
 import pytest
 from nncomplexity.cli.main import main
 from nncomplexity.metrics import METRICS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+WITHOUT = README.partition("## Without a model\n")[2].partition("\n## ")[0]
 EXAMPLES = re.findall(r"^nncomplexity (report model\.onnx[^#\n]*)", README, re.MULTILINE)
 
 
@@ -44,3 +46,28 @@ def test_the_commands_are_understood(command: str, capsys: pytest.CaptureFixture
     # The file is not there, so a command that is understood is refused with exit code 3 and nothing else.
     assert main(words) == 3
     assert "[E-FILE-MISSING]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", re.findall(r"^nncomplexity ([^#\n]*)", WITHOUT, re.MULTILINE))
+def test_the_commands_without_a_model_run(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(command)) == 0
+    found = capsys.readouterr()
+    assert found.out and not found.err
+
+
+def test_the_lines_without_a_model_give_the_numbers_beside_them() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", WITHOUT, re.DOTALL)
+    names: dict[str, object] = {"nc": nc}
+    exec(code, names)
+    told = re.findall(r"^(\S.*?)  # ([\d,]+)", code, re.MULTILINE)
+    assert [eval(line, names) for line, _ in told] == [int(number.replace(",", "")) for _, number in told]
+    assert len(told) == 4
+    records = names["records"]
+    assert isinstance(records, list) and len(records) == 2 * len(range(8, 129, 8))
+
+
+def test_the_difference_in_the_comment_is_the_match_s() -> None:
+    names: dict[str, object] = {"nc": nc}
+    exec(re.findall(r"```python\n(.*?)```", WITHOUT, re.DOTALL)[0], names)
+    match = eval('nc.equal(equaliser, {"rm": 180_320})', names)
+    assert f"here {match.cost - match.target:,} above" in WITHOUT

@@ -63,6 +63,10 @@ class Layer:
         """The named formats a report shows."""
         return {"weight": self.weight, "input": self.input}
 
+    def resources(self) -> dict[str, Size]:
+        """What one inference needs beside arithmetic, by the metric that counts it: quantum circuits and gates."""
+        return {}
+
     def parameters(self) -> dict[str, Size]:
         """How many trained numbers the layer stores, by tensor; see `stored_in` for their formats."""
         return {}

@@ -60,6 +60,10 @@ class QRNNRNN(Recurrent):
             "shots": circuits * shots,
         }
 
+    def resources(self) -> dict[str, Size]:
+        """The quantum resources at one shot a circuit."""
+        return {name: units for name, units in self.quantum().items() if name != "qubits"}
+
     def parameters(self) -> dict[str, Size]:
         """Three angles of every general rotation, and the readout."""
         angles = self.qubits * self.depth * (3 * self.gates * self.directions)

@@ -14,6 +14,7 @@ from . import (
     nabs,
     params,
     peak_activation_bits,
+    quantum,
     rm,
     weight_bits,
 )
@@ -35,5 +36,6 @@ METRICS: tuple[Metric, ...] = (
     weight_bits.METRIC,
     activation_bits.METRIC,
     peak_activation_bits.METRIC,
+    *quantum.METRICS,
 )
 BY_KEY = {metric.key: metric for metric in METRICS}

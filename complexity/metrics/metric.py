@@ -14,7 +14,8 @@ class Metric:
     """`sum(count * weight(op))` over an inventory.
 
     weight: the price of one operation; None where it has none, which makes the metric null.
-    computed: it prices operations, not storage. largest: a network's total is the largest of its rows, not their sum.
+    largest: a network's total is the largest of its rows, not their sum.
+    computed: it prices operations, not storage. optional: shown only where it is not zero.
     """
 
     key: str
@@ -24,3 +25,4 @@ class Metric:
     weight: Weight
     largest: bool = False
     computed: bool = True
+    optional: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import quoted
 from ..expressions import Size, is_expression, names, substitute
@@ -61,6 +61,7 @@ def grid(reports: Sequence[Report], view: View, *, width: int = NO_LIMIT, compac
 
     width: what a layer's path is shortened to. compact: a metric equal for all quantizations has one column.
     """
+    view = replace(view, metrics=(*view.metrics, *_optional(reports, view)))
     groups = _layers(reports, view) if view.by == "layer" else _grouped(reports, view)
     totals = _Group(lambda _: (), [report.totals for report in reports], reports[0].coverage.uncounted)
 
@@ -84,6 +85,12 @@ def grid(reports: Sequence[Report], view: View, *, width: int = NO_LIMIT, compac
         lines=tuple(line(group) for group in shown),
         total=total,
     )
+
+
+def _optional(reports: Sequence[Report], view: View) -> list[str]:
+    """Metrics that are shown unasked because a model has them."""
+    optional = [key for key, metric in BY_KEY.items() if metric.optional and key not in view.metrics]
+    return [key for key in optional if any(report.totals[key] not in (0, None) for report in reports)]
 
 
 def _layers(reports: Sequence[Report], view: View) -> list[_Group]:
