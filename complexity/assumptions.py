@@ -26,6 +26,8 @@ def assumptions_of(report: Report) -> list[str]:
     if network.input_bits is not None:
         lines.append(f"--input-bits {network.input_bits} applied to float inputs of the graph")
     lines.append(f"{report.convention}: {WIDTHS[report.convention]}")
+    if any(getattr(row.work, "bias_variant", None) == "P2" for row in network.rows):
+        lines.append("bias variant P2 of a convolution, added once: as v1 of the paper is remembered, unverified")
     if _floats(report):
         lines.append("float operands count their storage bits in BOP")
     if network.free:

@@ -141,7 +141,7 @@ def _modules(entry: Entry) -> list[str]:
 
 def _closed(entry: Entry, metric: Metric, convention: str) -> Closed:
     value, layer = entry.metrics[metric.key], entry.row.work
-    if not isinstance(layer, Layer) or not metric.computed or entry.row.branches:
+    if not isinstance(layer, Layer) or not metric.computed or entry.row.branches or entry.row.alternative:
         return Closed(metric=metric, value=value)
     try:
         form = closed_form(entry.row, metric)
@@ -194,8 +194,6 @@ def _inserted(form: Formula, letters: Iterable[Letter]) -> str:
 
 def _difference(entry: Entry, letters: Iterable[Letter], value: Number, convention: str) -> str:
     formats = [getattr(entry.row.work, each.field) for each in letters if each.name[:2] in ("b_", "X_")]
-    if entry.row.alternative:
-        return "the row is in a branch that is not charged"
     if any(format.floating for format in formats):
         if value is None:
             return "undefined while an operand is floating point; give formats with --quant w8a8"
@@ -211,7 +209,9 @@ def _terms(entry: Entry, metrics: Sequence[Metric]) -> Iterator[Term]:
         yield from _grouped(entry.operations, metrics)
     if row.branches:
         kept = row.storage()
-        rest = {each.key: _less(entry.metrics[each.key], kept.total(each.weight)) for each in metrics}
+        rest = {
+            each.key: 0 if each.largest else _less(entry.metrics[each.key], kept.total(each.weight)) for each in metrics
+        }
         yield Term(role="branch", operation="the dearer one", count=row.repeat, contributions=rest)
     if all(metric.computed for metric in metrics):
         return

@@ -22,7 +22,7 @@ LETTERS = {
     "B": "batch",
     "O": "output positions",
     "n_i": "inputs",
-    "n_k": "kernel taps",
+    "n_k": "kernel taps along an axis",
     "n_s": "steps",
     "n_h": "hidden units",
     "n_n": "neurons",

@@ -121,7 +121,8 @@ def _index() -> str:
         "says comes from `--quant` or is float32. A size may be a name, bound by `--dim` or `sweep -P`.",
         _table(rows),
         "Forms: *reconstructed* means that the source's printed forms were not at hand; they were re-derived from its\n"
-        "equations or code. *derived* means that they follow from the equation alone. See [conventions](../conventions.md).",
+        "equations or code. *derived* means that they follow from the equation alone. See the\n"
+        "[conventions](../conventions.md).",
     )
 
 
@@ -130,9 +131,8 @@ def _layer(kind: str) -> str:
     name = layer_class(kind).__name__
     blocks = [f"# {name}", f"Kind `{kind}`, in Python `nc.{name}`.", _plain(sections[""])]
     blocks += ["## Equation", _fenced("text", sections["Equation"])]
-    blocks += [
-        text for key in ("Shapes", "Counting") for text in (f"## {key}", _plain(" ".join(sections[key].split())))
-    ]
+    for key in ("Shapes", "Counting"):
+        blocks += [f"## {key}", _plain(_sentence(sections[key]))]
     source = " ".join(sections["Source"].split())
     blocks += ["## Source", _plain(source), _standing(source)]
     blocks += ["## Fields", _table([["field", "letter", "default", "meaning"], *_fields(kind)])]
@@ -147,6 +147,12 @@ def _sections(kind: str) -> dict[str, str]:
     head, *rest = re.split(rf"^({'|'.join(HEADINGS)}): ", text, flags=re.MULTILINE)
     found = {"": " ".join(head.split())}
     return found | {key: value.strip() for key, value in zip(rest[::2], rest[1::2], strict=True)}
+
+
+def _sentence(text: str) -> str:
+    """A paragraph on one line, its first word capital where it is a word and no symbol."""
+    line = " ".join(text.split())
+    return line[0].upper() + line[1:] if re.match(r"[a-z]{2,}[ :]", line) else line
 
 
 def _standing(source: str) -> str:

@@ -122,3 +122,5 @@ def test_the_new_layer_of_the_manual_counts_what_its_equations_say(
     assert report.totals.bop == 64 * report.totals.rm + 19 * report.totals.add
     assert main(["formula", "mgu", "--metric", "rm"]) == 0
     assert capsys.readouterr().out.startswith("RM = n_h*n_s*(2*n_h + 2*n_i + 3)\n")
+    assert generator().pages()["layers/mgu.md"].startswith("# MGU\n\nKind `mgu`, in Python `nc.MGU`.\n")
+    assert main(["sweep", "mgu", "-P", "steps=16", "-P", "inputs=4", "-P", "hidden=8:64:8", "-Q", "w8a8"]) == 0

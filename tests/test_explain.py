@@ -16,6 +16,7 @@ from nncomplexity.layers import LAYERS, layer_class
 from nncomplexity.metrics import BY_KEY, METRICS, Metric
 from nncomplexity.network import Status
 from nncomplexity.peers import peers_of
+from onnx import TensorProto, helper
 
 Run = Callable[..., Any]
 Save = Callable[..., str]
@@ -144,6 +145,30 @@ def test_free_sizes_stay_letters(run: Run, save: Save, dense: onnx.ModelProto) -
     assert found.code == 0 and "   = 50*batch multiplications" in found.out.splitlines()
     bound = run("explain", "m.onnx", "product", "--metric", "rm", "--dim", "batch=3")
     assert "   = 150 multiplications" in bound.out.splitlines()
+
+
+def test_a_branch_that_free_sizes_leave_open(run: Run, save: Save, build: Callable[..., onnx.ModelProto]) -> None:
+    """Rows of a x 4 by 4 x 4 against b x 4 by 4 x 4: 16 a or 16 b products, charged to the If."""
+    branches = {name: _branch(name) for name in ("then", "else")}
+    node = helper.make_node("If", ["c"], ["y"], "choice", then_branch=branches["then"], else_branch=branches["else"])
+    model = build([node], {"then_x": ["a", 4], "else_x": ["b", 4]}, ["y"], {"then_W": [4, 4], "else_W": [4, 4]})
+    model.graph.input.append(helper.make_tensor_value_info("c", TensorProto.BOOL, []))
+    report = nc.analyze(model)
+    for entry in report.entries:
+        found = explain(report, entry, list(BY_KEY))
+        assert {key: found.sum(key) for key in BY_KEY} == dict(entry.metrics)
+    out = run("explain", save(model), "choice", "--metric", "rm").out.splitlines()
+    assert out[:3] == ["choice (If)", "", "RM = Max(16*a, 16*b) multiplications"]
+    assert out[6].split() == ["branch", "the", "dearer", "one", "1", "Max(16*a,", "16*b)"]
+    other = run("explain", "m.onnx", "choice/then*", "--metric", "rm").out.splitlines()
+    assert "not charged: the row is in a branch of an If; the dearer branch alone is charged" in other
+    assert "RM = 0 multiplications" in other
+
+
+def _branch(name: str) -> onnx.GraphProto:
+    node = helper.make_node("MatMul", [f"{name}_x", f"{name}_W"], [f"{name}_y"], f"{name}_product")
+    value = helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)
+    return helper.make_graph([node], name, [], [value])
 
 
 def test_an_unknown_layer_has_a_hint(run: Run) -> None:

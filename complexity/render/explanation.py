@@ -46,11 +46,11 @@ def _head(explanation: Explanation) -> list[str]:
     if row.status is not Status.COUNTED:
         lines += _wrapped(row.status.value, quoted(row.reason, 300) if row.reason else "")
     if row.alternative:
-        lines += _wrapped("not charged", "the row is in the branch of an If that is not the dearer one")
+        lines += _wrapped("not charged", "the row is in a branch of an If; the dearer branch alone is charged")
     if row.formats:
         shown = ", ".join(f"{name} {format}" for name, format in row.formats.items())
         lines += _wrapped("formats", f"{shown} (from {quoted(row.formats_from) or 'the file'})")
-    if row.repeat != 1:
+    if row.repeat != 1 and not row.alternative:
         lines += _wrapped("executions", _number(row.repeat))
     return lines
 

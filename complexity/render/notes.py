@@ -24,7 +24,7 @@ LETTERS = {
     "n_h": "hidden units",
     "n_n": "neurons",
     "n_f": "filters",
-    "n_k": "kernel taps",
+    "n_k": "kernel taps along an axis",
     "O": "output positions",
     "B": "batch",
     "b_w": "bits of a weight",
