@@ -32,11 +32,11 @@ class Output:
     file: str | None
 
 
-def parse_output(text: str) -> Output:
+def parse_output(text: str, formats: Sequence[str] = FORMATS) -> Output:
     """`FORMAT` or `FORMAT:FILE`."""
     format, sign, file = text.partition(":")
-    if format not in FORMATS:
-        raise UsageError("E-FORMAT-NAME", f"format '{quoted(format)}' is unknown; {did_you_mean(format, FORMATS)}")
+    if format not in formats:
+        raise UsageError("E-FORMAT-NAME", f"format '{quoted(format)}' is unknown; {did_you_mean(format, formats)}")
     if sign and not file:
         raise UsageError("E-FORMAT-FILE", f"-f '{quoted(text)}' names no file after the colon")
     return Output(format, file or None)

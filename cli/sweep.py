@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from nncomplexity.errors import UsageError, did_you_mean, quoted
+from nncomplexity.errors import UsageError, quoted
 from nncomplexity.points import Grid, factory_of, nearest, parse_grid
 from nncomplexity.render.records import FORMATS, render_records
 from nncomplexity.report import check_convention, metric_of
 from nncomplexity.sweeps import METRICS, sweep
 
-from .output import Output, write_outputs
+from .output import Output, parse_output, write_outputs
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one row a point and quantization."""
-    outputs = [_output(text) for text in arguments.format] or [Output("table", None)]
+    outputs = [parse_output(text, FORMATS) for text in arguments.format] or [Output("table", None)]
     check_convention(arguments.convention)
     grids = [parse_grid(text) for text in arguments.parameter]
     metrics = list(arguments.metric.split(",")) if arguments.metric else list(METRICS)
@@ -73,12 +73,3 @@ def _target(text: str | None) -> tuple[str, int] | None:
     if not sign or not (digits.isascii() and digits.isdigit() and len(digits) <= DIGITS and int(digits) > 0):
         raise UsageError("E-SWEEP-EQUAL", f"--equal '{quoted(text)}' is not METRIC=VALUE with a positive integer")
     return metric_of(name).key, int(digits)
-
-
-def _output(text: str) -> Output:
-    format, sign, file = text.partition(":")
-    if format not in FORMATS:
-        raise UsageError("E-FORMAT-NAME", f"format '{quoted(format)}' is unknown; {did_you_mean(format, FORMATS)}")
-    if sign and not file:
-        raise UsageError("E-FORMAT-FILE", f"-f '{quoted(text)}' names no file after the colon")
-    return Output(format, file or None)

@@ -8,28 +8,11 @@ from .errors import SpecError, UsageError, quoted
 from .expressions import symbol
 from .layers import layer_class
 from .layers.layer import Layer
+from .letters import LETTERS
 
 __all__ = ["FORMATS", "fields_of", "glossary", "open_layer", "required", "summary"]
 
 FORMATS = ("weight", "input", "activation", "recurrent", "key", "value")
-LETTERS = {
-    "b_w": "bits of a weight",
-    "b_i": "bits of an input",
-    "b_a": "bits of an activation",
-    "X_w": "adders per multiplication by a weight",
-    "X_i": "adders per multiplication by an input",
-    "X_a": "adders per multiplication by an activation",
-    "B": "batch",
-    "O": "output positions",
-    "n_i": "inputs",
-    "n_k": "kernel taps along an axis",
-    "n_s": "steps",
-    "n_h": "hidden units",
-    "n_n": "neurons",
-    "n_f": "filters",
-    "N_r": "reservoir units",
-    "n_o": "outputs",
-}
 
 
 def fields_of(kind: str) -> dict[str, Field[object]]:

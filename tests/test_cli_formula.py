@@ -25,7 +25,7 @@ Run = Callable[..., Ran]
 def test_the_closed_form_of_an_lstm(run: Run) -> None:
     """n_s n_h (4 n_i + 4 n_h + 3), after arXiv 2206.12191, and its letters; a specification has one sequence."""
     found = run("formula", "lstm", "--metric", "rm")
-    lines = ["RM = n_h*n_s*(4*n_h + 4*n_i + 3)", "", "n_i  inputs", "n_s  steps", "n_h  hidden units"]
+    lines = ["RM = n_h*n_s*(4*n_h + 4*n_i + 3)", "", "n_s  steps", "n_i  inputs", "n_h  hidden units"]
     assert (found.code, found.out.splitlines(), found.err) == (0, lines, "")
 
 

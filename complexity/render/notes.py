@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from ..errors import quoted
 from ..expressions import factored
 from ..layers.layer import Layer
+from ..letters import LETTERS
 from ..metrics import BY_KEY
 from ..network import Status
 from ..report import Report
@@ -18,21 +19,6 @@ __all__ = ["bound", "closed_forms", "notes", "title"]
 
 WIDTH = 118
 SHOWN = 8
-LETTERS = {
-    "n_s": "steps",
-    "n_i": "inputs",
-    "n_h": "hidden units",
-    "n_n": "neurons",
-    "n_f": "filters",
-    "n_k": "kernel taps along an axis",
-    "O": "output positions",
-    "B": "batch",
-    "b_w": "bits of a weight",
-    "b_i": "bits of an input",
-    "b_a": "bits of an activation",
-    "X_w": "adders per multiplication by a weight",
-    "clog2(n)": "ceil(log2 n)",
-}
 
 
 def title(reports: Sequence[Report]) -> str:
