@@ -9,6 +9,7 @@ from textwrap import wrap
 
 from nncomplexity.errors import UsageError, did_you_mean, quoted
 from nncomplexity.formats import Format
+from nncomplexity.hw import KERNELS
 from nncomplexity.kinds import FORMATS as NUMBER_FORMATS
 from nncomplexity.kinds import fields_of, required, summary
 from nncomplexity.layers import LAYERS, layer_class
@@ -47,7 +48,8 @@ def _table() -> str:
         lines.extend(wrap(head, WIDTH, subsequent_indent=indent))
         lines.extend(wrap(", ".join(sizes), WIDTH, initial_indent=indent, subsequent_indent=indent))
     formats = ", ".join(NUMBER_FORMATS)
-    return "\n".join([*lines, "", f"every layer also: name, {formats} (number formats), accumulator"]) + "\n"
+    also = f"every layer also: name, {formats} (number formats), accumulator"
+    return "\n".join([*lines, "", also, f"with a kernel: {', '.join(KERNELS) or 'none'}"]) + "\n"
 
 
 def _json() -> str:
@@ -56,6 +58,7 @@ def _json() -> str:
             "kind": kind,
             "class": layer_class(kind).__name__,
             "summary": summary(kind),
+            "kernel": kind in KERNELS,
             "letters": dict(layer_class(kind).letters),
             "fields": [_field(kind, each) for name, each in fields_of(kind).items()],
         }

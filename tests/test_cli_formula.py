@@ -104,7 +104,7 @@ def test_the_list_of_layers(run: Run) -> None:
     for kind, place in LAYERS.items():
         assert re.search(rf"^{kind} +{place.rpartition(':')[2]}: \w", found.out, re.MULTILINE), kind
     assert "steps, inputs, hidden, bidirectional=false, bias=true, peepholes=false" in found.out
-    assert found.out.endswith("(number formats), accumulator\n")
+    assert "(number formats), accumulator\nwith a kernel: " in found.out
 
 
 def test_the_list_of_layers_as_json(run: Run) -> None:
