@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
 from ..expressions import Size, floor_divide
-from ..formats import Accumulation, Format, accumulator
+from ..formats import Accumulation, Format
 from ..ops import Role
 from .convolution import window
 from .layer import Layer
@@ -96,11 +96,7 @@ class Conv1D(Layer):
 
     @property
     def formats(self) -> dict[str, Format]:
-        return {
-            "weight": self.weight,
-            "input": self.input,
-            "accumulator": accumulator(self.terms, self.weight, self.input),
-        }
+        return self._summing(self.terms)
 
     def parameters(self) -> dict[str, Size]:
         """The taps, and a bias per filter unless it is left out."""

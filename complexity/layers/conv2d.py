@@ -8,7 +8,7 @@ from typing import ClassVar, Self, TypeVar
 
 from ..arithmetic import Arithmetic
 from ..expressions import Size, floor_divide, is_expression, symbol
-from ..formats import Format, accumulator
+from ..formats import Format
 from .convolution import window
 from .layer import Layer
 from .sliding import check_channels, check_fit, output_positions, padded, pair
@@ -88,11 +88,7 @@ class Conv2D(Layer):
 
     @property
     def formats(self) -> dict[str, Format]:
-        return {
-            "weight": self.weight,
-            "input": self.input,
-            "accumulator": accumulator(self.terms, self.weight, self.input),
-        }
+        return self._summing(self.terms)
 
     def parameters(self) -> dict[str, Size]:
         return {"weight": self.filters * self.terms} | ({"bias": self.filters} if self.bias else {})

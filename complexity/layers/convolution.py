@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
 from ..expressions import Size
-from ..formats import Format, accumulator
+from ..formats import Format
 from ..ops import Role
 from .layer import Layer
 
@@ -54,11 +54,7 @@ class Convolution(Layer):
 
     @property
     def formats(self) -> dict[str, Format]:
-        return {
-            "weight": self.weight,
-            "input": self.input,
-            "accumulator": accumulator(self.terms, self.weight, self.input),
-        }
+        return self._summing(self.terms)
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One output position."""

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
 from ..expressions import Size
-from ..formats import Format, accumulator
+from ..formats import Format
 from ..ops import Role
 from .layer import Layer
 
@@ -42,11 +42,7 @@ class Dense(Layer):
 
     @property
     def formats(self) -> dict[str, Format]:
-        return {
-            "weight": self.weight,
-            "input": self.input,
-            "accumulator": accumulator(self.inputs, self.weight, self.input),
-        }
+        return self._summing(self.inputs)
 
     def parameters(self) -> dict[str, Size]:
         return {"weight": self.units * self.inputs} | ({"bias": self.units} if self.bias else {})

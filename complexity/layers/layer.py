@@ -10,7 +10,7 @@ from ..arithmetic import Arithmetic
 from ..dimensions import adopted
 from ..errors import SpecError, quoted
 from ..expressions import Size, is_expression, product, symbol
-from ..formats import Format, Lettered, format_of_dtype
+from ..formats import Format, Lettered, accumulator, format_of_dtype
 
 __all__ = ["FLOAT32", "Layer"]
 
@@ -62,6 +62,11 @@ class Layer:
     def formats(self) -> dict[str, Format]:
         """The named formats a report shows."""
         return {"weight": self.weight, "input": self.input}
+
+    def _summing(self, terms: Size) -> dict[str, Format]:
+        """The formats of a layer that is one kind of dot product: its factors, and what their sum is kept in."""
+        total = accumulator(terms, self.weight, self.input)
+        return {"weight": self.weight, "input": self.input, "accumulator": total}
 
     def resources(self) -> dict[str, Size]:
         """What one inference needs beside arithmetic, by the metric that counts it: quantum circuits and gates."""
