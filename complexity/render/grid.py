@@ -144,12 +144,14 @@ def _dearest(groups: list[_Group], view: View, heads: int) -> list[_Group]:
     ordered = sorted(groups, key=lambda group: _rank(group.values[0][key]), reverse=True)
     rest = ordered[view.top :]
     label = (f"({len(rest)} more rows)", *([""] * (heads - 1)))
-    values = [_known([group.values[index] for group in rest]) for index in range(len(rest[0].values))]
+    values = [_together(rest, index) for index in range(len(rest[0].values))]
     return [*ordered[: view.top], _Group(lambda _: label, values, sum(group.uncounted for group in rest))]
 
 
-def _known(rows: Sequence[Values]) -> Values:
-    values = {key: [row[key] for row in rows if row[key] is not None] for key in BY_KEY}
+def _together(groups: Sequence[_Group], index: int) -> Values:
+    """Several rows as one: what only an uncounted row lacks is left out, any other missing value stays missing."""
+    rows = [(group.values[index], group.uncounted) for group in groups]
+    values = {key: [row[key] for row, uncounted in rows if row[key] is not None or not uncounted] for key in BY_KEY}
     return {key: combined(known, BY_KEY[key]) if known else None for key, known in values.items()}
 
 
