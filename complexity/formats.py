@@ -7,11 +7,12 @@ Every format has a name that parses back to an equal format: `fixed<8,4>`, `ufix
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 
 from .errors import QuantizationError, quoted
-from .expressions import Size, at_least, clog2, maximum, symbol
+from .expressions import Size, at_least, clog2, divide_exactly, maximum, symbol
 
 __all__ = [
     "Accumulation",
@@ -21,11 +22,13 @@ __all__ = [
     "Float",
     "Format",
     "Lettered",
+    "Mixed",
     "PowerOfTwo",
     "Ternary",
     "accumulator",
     "format_of_dtype",
     "grown",
+    "integers",
     "parse_format",
     "widest",
 ]
@@ -65,8 +68,18 @@ class Format:
         return self.bits - self.integer
 
     @property
+    def plain(self) -> Format:
+        """The format as its name says it: all that its bits can hold."""
+        return self
+
+    @property
     def interval(self) -> tuple[int, int]:
-        """Smallest and largest integer held, in units of 2**-fraction (full two's complement range)."""
+        """Smallest and largest integer that occurs, in units of 2**-fraction."""
+        return self.full
+
+    @property
+    def full(self) -> tuple[int, int]:
+        """Smallest and largest integer of `bits` bits: two's complement, or unsigned."""
         width = self.width
         return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if self.signed else (0, (1 << width) - 1)
 
@@ -80,10 +93,42 @@ class Format:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed(Format):
-    """Fixed point: an integer of `bits` bits times 2**-(bits - integer)."""
+    """Fixed point: an integer of `bits` bits times 2**-(bits - integer).
+
+    reachable: smallest and greatest integer that occurs, where that is less than `bits` bits can hold.
+    """
+
+    reachable: tuple[int, int] | None = None
+
+    @property
+    def interval(self) -> tuple[int, int]:
+        return self.reachable or self.full
+
+    @property
+    def plain(self) -> Format:
+        return self if self.reachable is None else replace(self, reachable=None)
 
     def __str__(self) -> str:
         return f"{'' if self.signed else 'u'}fixed<{self.bits},{self.integer}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed(Fixed):
+    """Integers of several widths in one tensor: `bits` is the widest, `shares` how many numbers have each width."""
+
+    shares: tuple[tuple[int, int], ...]
+
+    @property
+    def plain(self) -> Format:
+        return self
+
+    def parts(self, elements: Size) -> Iterator[tuple[Format, Size]]:
+        """The formats of so many numbers of the tensor, each with how many have it."""
+        whole = sum(count for _, count in self.shares)
+        for bits, count in self.shares:
+            part = divide_exactly(elements * count, whole)
+            assert part is not None
+            yield Fixed(bits=bits, integer=bits, signed=self.signed), part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +267,17 @@ def format_of_dtype(dtype: str | None) -> Format:
         bits = int(match[2])
         return Fixed(bits=bits, integer=bits, signed=not match[1])
     return Float(bits=32, label="float32")
+
+
+def integers(low: int, high: int, fraction: int = 0) -> Fixed:
+    """The narrowest format of the integers from low to high, in units of 2**-fraction; unsigned where none is negative.
+
+    Two's complement: -2**(b-1) <= low and high < 2**(b-1); unsigned: high < 2**b. At least one bit.
+    """
+    signed = low < 0
+    bits = max(1, max(-low - 1, high).bit_length() + 1 if signed else high.bit_length())
+    found = Fixed(bits=bits, integer=bits - fraction, signed=signed)
+    return found if found.interval == (low, high) else replace(found, reachable=(low, high))
 
 
 def parse_format(text: str) -> Format:

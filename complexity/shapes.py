@@ -6,14 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product as cartesian
 from math import prod
+from typing import TYPE_CHECKING, Protocol
 
+from .encoding import Encoding
 from .expressions import Expression, Size, is_expression, maximum, product
 from .formats import Accumulation, Format, format_of_dtype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "FOLDED",
     "RANK",
     "Element",
+    "Known",
     "Shape",
     "ShapeConflict",
     "Tensor",
@@ -30,6 +37,19 @@ Element = int | float | bool | str | Expression | None
 Shape = tuple[Size, ...]
 
 
+class Known(Protocol):
+    """The numbers of a constant tensor, read when asked for; numpy is imported then."""
+
+    def integers(self) -> NDArray[np.integer] | None:
+        """The stored integers less their zero point, in the tensor's shape; None where it holds no integers."""
+
+    def reals(self) -> NDArray[np.generic]:
+        """What the numbers stand for, in the tensor's shape."""
+
+    def widths(self) -> NDArray[np.integer] | None:
+        """Bits of every number, broadcastable to the tensor's shape, where they differ; else None."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
     """One tensor during analysis.
@@ -39,9 +59,12 @@ class Tensor:
     itself is None where nothing is known. Only tensors of at most FOLDED elements carry one.
     constant: the same at every run (a weight, or computed from weights alone).
     format: the number format where something says it; else the element type's.
+    encoding: what the integers of the format mean; None where they mean themselves, or the tensor is float.
+    cause: for a float among quantized tensors, the node that made it one.
     accumulator: the sum a linear operator left here, as long as a bias could still join it.
     item: for a sequence or an optional, what it holds; length: of a sequence, if known.
     stored: identities of the stored tensors this one is made of, so that parameters are counted once.
+    known: its numbers, however many, to be read when asked for.
     """
 
     dtype: str | None = None
@@ -49,10 +72,13 @@ class Tensor:
     value: tuple[Element, ...] | None = None
     constant: bool = False
     format: Format | None = None
+    encoding: Encoding | None = None
+    cause: str = ""
     accumulator: Accumulation | None = None
     item: Tensor | None = None
     length: Size | None = None
     stored: frozenset[str] = field(default=frozenset(), compare=False)
+    known: Known | None = field(default=None, compare=False)
 
     @property
     def number(self) -> Format:
