@@ -24,6 +24,7 @@ class Request:
     convention: str
     quants: tuple[str, ...]
     input_bits: int | None = None
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for quant in self.quants:
@@ -45,7 +46,7 @@ class Request:
                 report = replace(report, network=replace(report.network, path="-"))
             try:
                 # Sums of free sizes may exceed a limit: that is a refusal of this input, not of the output.
-                _ = report.totals, report.coverage
+                _ = report.coverage, report.network.free and dict(report.totals)
             except ComplexityError as error:
                 raise error.at(quoted(file)) from None
             yield report

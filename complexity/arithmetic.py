@@ -21,13 +21,13 @@ Value = TypeVar("Value")
 class Arithmetic(Protocol[Value]):
     """What an interpreter of layer equations offers."""
 
-    def variable(self, elements: Size, format: Format) -> Value:
-        """Numbers that change with the input."""
+    def variable(self, elements: Size, format: Format, name: str = "") -> Value:
+        """Numbers that change with the input; one with a name may have widths of its own."""
 
-    def constant(self, elements: Size, format: Format) -> Value:
-        """Numbers known before the run: weights, biases, scales."""
+    def constant(self, elements: Size, format: Format, name: str = "") -> Value:
+        """Numbers known before the run: weights, biases, scales. The values of one with a name may be known."""
 
-    def partial(self, elements: Size, sum: Accumulation) -> Value:
+    def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Value:
         """Dot products made elsewhere and still in their accumulator, so that a bias may join them."""
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:

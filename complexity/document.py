@@ -21,13 +21,13 @@ SCHEMA = "nncomplexity.report/1"
 
 def document(report: Report) -> dict[str, object]:
     """The report as dictionaries, lists, strings, exact integers and nulls."""
-    return {**_head(report), "layers": [_layer(entry) for entry in report.entries]}
+    return {**_head(report), "layers": [_layer(entry, report) for entry in report.entries]}
 
 
 def text(report: Report) -> str:
     """The report as strict ASCII JSON, a line for each layer: large networks stay quick to write and to compare."""
     head = json.dumps(_head(report), indent=2, allow_nan=False).removesuffix("\n}")
-    layers = ",\n    ".join(json.dumps(_layer(entry), allow_nan=False) for entry in report.entries)
+    layers = ",\n    ".join(json.dumps(_layer(entry, report), allow_nan=False) for entry in report.entries)
     return f'{head},\n  "layers": [\n    {layers}\n  ]\n}}'
 
 
@@ -39,13 +39,13 @@ def _head(report: Report) -> dict[str, object]:
         "model": _model(network),
         "convention": report.convention,
         "quantization": network.quantization,
-        "totals": _metrics(report.totals),
+        "totals": _metrics(report.totals, report),
         "coverage": {
             "nodes": coverage.nodes,
             "counted": coverage.counted,
             "free": coverage.free,
             "uncounted": coverage.uncounted,
-            "null": dict(coverage.null),
+            "null": report.nulls(listed(report)),
         },
         "assumptions": list(report.assumptions),
         "warnings": list(network.warnings),
@@ -63,7 +63,7 @@ def _model(network: Network) -> dict[str, object]:
     }
 
 
-def _layer(entry: Entry) -> dict[str, object]:
+def _layer(entry: Entry, report: Report) -> dict[str, object]:
     row = entry.row
     return {
         "index": entry.index,
@@ -73,7 +73,7 @@ def _layer(entry: Entry) -> dict[str, object]:
         "op": row.op,
         "domain": row.domain,
         "kind": row.kind,
-        "status": row.status.value,
+        "status": entry.status.value,
         "reason": row.reason,
         "repeat": plain(row.repeat),
         "alternative": row.alternative,
@@ -82,14 +82,22 @@ def _layer(entry: Entry) -> dict[str, object]:
         "formats": {name: str(format) for name, format in row.formats.items()},
         "formats_from": row.formats_from,
         "params": plain(entry.metrics["params"]),
-        "metrics": _metrics(entry.metrics),
+        "metrics": _metrics(entry.metrics, report),
         "operations": _operations(entry.operations),
     }
 
 
-def _metrics(totals: Totals) -> dict[str, int | str | None]:
-    """Values by key, without the optional ones that are zero."""
-    return {key: plain(value) for key, value in totals.items() if value not in (0, None) or not BY_KEY[key].optional}
+def listed(report: Report) -> tuple[str, ...]:
+    """The metrics a report lists: those of its convention and those asked for, costly ones only then."""
+    keys = dict.fromkeys((*report.totals, *report.asked))
+    return tuple(key for key in keys if not BY_KEY[key].asked or key in report.asked)
+
+
+def _metrics(totals: Totals, report: Report) -> dict[str, int | str | None]:
+    """Values by key, null where they were not asked for, without the optional ones that are zero."""
+    found = {key: plain(totals[key]) for key in listed(report)}
+    found |= {key: None for key in report.totals if key not in found}
+    return {key: value for key, value in found.items() if value not in (0, None) or not BY_KEY[key].optional}
 
 
 def _shape(shape: Shape | None) -> list[int | str | None] | None:

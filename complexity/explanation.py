@@ -108,7 +108,7 @@ def matching(report: Report, pattern: str) -> list[Entry]:
     entries = report.entries
     exact = [entry for entry in entries if pattern in (entry.row.name, entry.row.path, *entry.row.paths)]
     found = exact or [entry for entry in entries if any(fnmatchcase(name, pattern) for name in _names(entry))]
-    inside = [entry for entry in entries if entry.row.status is Status.COUNTED and pattern in _modules(entry)]
+    inside = [entry for entry in entries if entry.status is Status.COUNTED and pattern in _modules(entry)]
     if found or inside:
         return found or inside
     hint = did_you_mean(pattern, dict.fromkeys(entry.row.path for entry in entries))
@@ -205,8 +205,11 @@ def _difference(entry: Entry, letters: Iterable[Letter], value: Number, conventi
 
 def _terms(entry: Entry, metrics: Sequence[Metric]) -> Iterator[Term]:
     row = entry.row
-    if row.status is not Status.UNCOUNTED:
-        yield from _grouped(entry.operations, metrics)
+    if entry.status is not Status.UNCOUNTED:
+        counters = dict.fromkeys(metric.counter(entry.convention) for metric in metrics)
+        for counter in counters:
+            priced = [metric for metric in metrics if metric.counter(entry.convention) == counter]
+            yield from _grouped(entry.operations_of(priced[0]), priced, metrics)
     if row.branches:
         kept = row.storage()
         rest = {

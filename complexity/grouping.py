@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from .metrics import METRICS
+from .measuring import Number, Totals
+from .metrics import BY_KEY, METRICS, Metric
 from .network import Row, Status
 from .ops import PRODUCTS, Inventory, Kind, Op
-from .report import Entry, Totals, combined, known_values
+from .report import Entry, combined, known_values
 
 __all__ = ["grouped"]
 
@@ -27,35 +28,58 @@ def grouped(entries: Sequence[Entry], key: str) -> dict[str, Totals]:
 
 
 def _totals(group: Sequence[Entry]) -> Totals:
-    values = {metric: known_values(group, metric.key) for metric in METRICS}
-    return Totals(
-        {metric.key: combined(known, metric) if known else None for metric, known in values.items()}, _uncounted(group)
-    )
+    def value(key: str) -> Number:
+        known = known_values(group, key)
+        return combined(known, BY_KEY[key]) if known else None
+
+    return Totals(value, tuple(BY_KEY), _uncounted(group))
 
 
 def _uncounted(group: Sequence[Entry]) -> int:
-    return sum(entry.row.status is Status.UNCOUNTED for entry in group)
+    return sum(entry.status is Status.UNCOUNTED for entry in group)
 
 
 def _by_operation(entries: Sequence[Entry], label: Callable[[Op], str]) -> dict[str, Totals]:
     whole = [entry for entry in entries if not entry.row.branches or entry.row.alternative]
-    parts = [entry.operations for entry in whole if not entry.row.alternative]
-    # What is kept stands behind what is computed.
-    parts.extend(entry.row.storage() for entry in whole)
+    charged = [entry for entry in whole if not entry.row.alternative]
+    counters: dict[str, dict[str, Inventory]] = {}
+
+    def groups(metric: Metric) -> dict[str, Inventory]:
+        # One grouping for all metrics that weigh the same inventories.
+        key = metric.counter(entries[0].convention) if entries else ""
+        if key not in counters:
+            # What is kept stands behind what is computed.
+            parts = [*(entry.operations_of(metric) for entry in charged), *(entry.row.storage() for entry in whole)]
+            counters[key] = _joined(parts, label)
+        return counters[key]
+
+    def totals(name: str) -> Totals:
+        return Totals(lambda key: _weighed(groups(BY_KEY[key]).get(name, Inventory()), BY_KEY[key]), tuple(BY_KEY))
+
+    found = {name: totals(name) for counter in _counters(entries) for name in groups(counter)}
+    if undecided := [entry for entry in entries if entry.row.branches and not entry.row.alternative]:
+        found[UNDECIDED] = _totals(undecided)
+    if uncounted := _uncounted(entries):
+        found[UNKNOWN] = Totals(lambda _: None, tuple(BY_KEY), uncounted)
+    return found
+
+
+def _counters(entries: Sequence[Entry]) -> list[Metric]:
+    """A metric for each counter whose operations are listed: those of the convention's usual metrics."""
+    convention = entries[0].convention if entries else "paper"
+    return list({metric.counter(convention): metric for metric in METRICS if not metric.detail}.values())
+
+
+def _joined(parts: Iterable[Inventory], label: Callable[[Op], str]) -> dict[str, Inventory]:
     groups: dict[str, Inventory] = {}
     for part in parts:
         for name, inventory in part.grouped(label).items():
             groups[name] = groups.get(name, Inventory()) + inventory
-    found = {name: _weighed(inventory) for name, inventory in groups.items()}
-    if undecided := [entry for entry in entries if entry.row.branches and not entry.row.alternative]:
-        found[UNDECIDED] = _totals(undecided)
-    if uncounted := _uncounted(entries):
-        found[UNKNOWN] = Totals({metric.key: None for metric in METRICS}, uncounted)
-    return found
+    return groups
 
 
-def _weighed(inventory: Inventory) -> Totals:
-    return Totals({metric.key: None if metric.largest else inventory.total(metric.weight) for metric in METRICS})
+def _weighed(inventory: Inventory, metric: Metric) -> Number:
+    return None if metric.largest else inventory.total(metric.weight)
 
 
 def _label(row: Row, key: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from .accounting import Countable, count
+from .accounting import Countable, Matrix, count
 from .expressions import Size, peak
 from .formats import Fixed, Format
 from .ops import Inventory, Kind, Op, Role
@@ -40,12 +40,13 @@ class Row:
     """One stored node with one signature of argument shapes and formats.
 
     repeat: executions. paths: the first three places it runs at. place: where it is stored (for merging equal rows).
-    work: equations of one execution. written: numbers it writes per execution, as an inventory; None if unknown.
-    live: bits alive while it runs; None if unknown. trained: the parameters it uses.
-    accumulator: declared width of its accumulators, in place of the network's.
-    resources: quantum resources of one execution.
-    alternative: it is in a branch that is not charged. branches: the inventories of which the dearer one counts,
-    where free sizes forbid to say which.
+    work: equations of one execution. operands: its constants whose values are known, by the equations' names for them.
+    only: the one convention that charges the work; in others the node is free, for this `reason`.
+    written: numbers it writes per execution, as an inventory; None if unknown. live: bits alive while it runs; None if
+    unknown. trained: the parameters it uses. accumulator: declared width of its accumulators, not the network's.
+    resources: quantum resources of one execution. padding: products of one execution whose input is padding; None if
+    unknown. alternative: it is in a branch that is not charged. branches: the inventories of which the dearer one
+    counts, where free sizes forbid to say which.
     """
 
     name: str
@@ -63,6 +64,9 @@ class Row:
     formats: Mapping[str, Format] = field(default_factory=dict)
     formats_from: str = ""
     work: Countable | None = None
+    operands: Mapping[str, Matrix] = field(default_factory=dict)
+    only: str = ""
+    padding: Size | None = 0
     written: Inventory | None = field(default_factory=Inventory)
     live: Size | None = 0
     trained: tuple[Stored, ...] = ()
@@ -71,11 +75,15 @@ class Row:
     alternative: bool = False
     branches: tuple[tuple[Row, ...], ...] = ()
 
-    def operations(self, convention: str, accumulator: int | None = None) -> Inventory:
-        """What the node computes in all its executions."""
+    def operations(self, counter: str, accumulator: int | None = None) -> Inventory:
+        """What the node computes in all its executions, as a counter sees it."""
         if self.work is None:
             return Inventory()
-        return count(self.work, convention, self.accumulator or accumulator) * self.repeat
+        return count(self.work, counter, self.accumulator or accumulator, self.operands) * self.repeat
+
+    def standing(self, convention: str) -> Status:
+        """The status in a convention."""
+        return Status.FREE if self.only not in ("", convention) else self.status
 
     def storage(self) -> Inventory:
         """What it keeps: its parameters once, what it writes every time, what is alive beside it."""
@@ -86,6 +94,8 @@ class Row:
         for name, units in self.resources.items():
             op = Op(Kind.QUANTUM, Role.QUANTUM, QUBIT, QUBIT, QUBIT, function=name)
             counts[op] = units * self.repeat
+        if self.padding:
+            counts[Op(Kind.PADDING, Role.INPUT, QUBIT, QUBIT, QUBIT)] = self.padding * self.repeat
         return Inventory(counts) + (self.written or Inventory()) * self.repeat
 
     def within(self, prefix: str, repeat: Size) -> Row:
@@ -120,7 +130,18 @@ def _signature(row: Row) -> object:
     inner = tuple(tuple((_signature(each), each.repeat) for each in branch) for branch in row.branches)
     formats = tuple(row.formats.values())
     # Equal work of one node is one object: attributes that depend on the call around make another.
-    return (row.place, row.inputs, row.outputs, row.alternative, row.status, row.reason, formats, id(row.work), inner)
+    return (
+        row.place,
+        row.inputs,
+        row.outputs,
+        row.alternative,
+        row.status,
+        row.reason,
+        formats,
+        id(row.work),
+        tuple(map(id, row.operands.values())),
+        inner,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

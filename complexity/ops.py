@@ -16,6 +16,9 @@ class Kind(Enum):
     """What an operation does.
 
     SHIFT_PRODUCT is a product by a constant +-2**k and NO_PRODUCT one by a constant zero: dense counts still see them.
+    NEGATE turns a sum's sign where that could not wait for a subtraction; it takes half adders, no full ones.
+    PADDING is a product already counted whose input is padding. UNKNOWN is work that was not searched for: metrics of
+    it are null.
     STORE is no computation: a number that is kept (a parameter, an activation). QUANTUM is a unit of a resource that
     no classical metric speaks of; its function names it.
     """
@@ -26,6 +29,7 @@ class Kind(Enum):
     MULTIPLY = "multiply"
     ADD = "add"
     SUBTRACT = "subtract"
+    NEGATE = "negate"
     SHIFT_PRODUCT = "shift product"
     NO_PRODUCT = "no product"
     SHIFT = "shift"
@@ -33,6 +37,8 @@ class Kind(Enum):
     LOOKUP = "lookup"
     STORE = "store"
     QUANTUM = "quantum"
+    PADDING = "padding"
+    UNKNOWN = "unknown"
 
 
 class Role(Enum):
@@ -74,6 +80,7 @@ class Op(NamedTuple):
     result: the accumulator of a product or an addition, the format of a looked-up or stored number.
     constant: one operand is known before the run (a weight), so shifts and adds may replace a multiplier.
     function: what a LOOKUP evaluates ("tanh"), else "".
+    passed: lowest bits of a sum where an operand is always zero: they need no full adder.
     """
 
     kind: Kind
@@ -83,6 +90,7 @@ class Op(NamedTuple):
     result: Format
     constant: bool = False
     function: str = ""
+    passed: int = 0
 
 
 Weight = Callable[[Op], Size | None]

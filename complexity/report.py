@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .accounting import CONVENTIONS
 from .assumptions import assumptions_of
 from .errors import ComplexityError, UsageError, did_you_mean, quoted
-from .expressions import Size, is_expression, maximum, total
-from .metrics import BY_KEY, METRICS, Metric, peak_activation_bits
+from .expressions import is_expression, maximum, total
+from .measuring import Measuring, Number, Totals, keys_of
+from .metrics import BY_KEY, Metric
 from .network import Network, Row, Status
 from .ops import Inventory
 from .shapes import Shape
@@ -32,38 +33,15 @@ __all__ = [
     "plain",
 ]
 
-Number = Size | None
-PEAK = peak_activation_bits.METRIC.key
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """How much of the network the totals speak of. null: rows without a value, by metric."""
+    """How much of the network the totals speak of."""
 
     nodes: int
     counted: int
     free: int
     uncounted: int
-    null: Mapping[str, int] = field(default_factory=dict)
-
-
-class Totals(dict[str, Number]):
-    """Metric values by key, also as attributes: `totals.nabs`. uncounted: how many rows they leave out."""
-
-    def __init__(self, values: Mapping[str, Number], uncounted: int = 0) -> None:
-        super().__init__(values)
-        self.uncounted = uncounted
-
-    def __getattr__(self, name: str) -> Number:
-        if name not in self:
-            raise AttributeError(f"no metric '{name}'; {did_you_mean(name, self)}")
-        return self[name]
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self]
-
-    def __repr__(self) -> str:
-        return f"Totals({super().__repr__()})"
 
 
 class Entry:
@@ -77,12 +55,26 @@ class Entry:
     @cached_property
     def metrics(self) -> Totals:
         """Metric values over all executions; None where unknown or undefined."""
-        return self._report.measured(self.row)
+        return self._report.measuring.totals(self.row)
 
     @cached_property
     def operations(self) -> Inventory:
         """What the node computes over all executions."""
-        return self.row.operations(self._report.convention, self._report.network.accumulator)
+        return self._report.measuring.inventory(self.row)
+
+    def operations_of(self, metric: Metric) -> Inventory:
+        """The same as the counter sees it that a metric prices."""
+        return self._report.measuring.inventory(self.row, metric)
+
+    @property
+    def convention(self) -> str:
+        """The report's convention."""
+        return self._report.convention
+
+    @property
+    def status(self) -> Status:
+        """counted, free or uncounted, in the report's convention."""
+        return self.row.standing(self._report.convention)
 
     @property
     def name(self) -> str:
@@ -96,7 +88,7 @@ class Entry:
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{key}={value}" for key, value in self.metrics.items() if value != 0)
-        return f"<{quoted(self.row.path)} ({quoted(self.row.op)}): {shown or self.row.status.value}>"
+        return f"<{quoted(self.row.path)} ({quoted(self.row.op)}): {shown or self.status.value}>"
 
     def formula(self, metric: str = "rm") -> Formula:
         """The closed form of a metric in the literature's letters. Raises UsageError for a row without one."""
@@ -107,10 +99,14 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a network costs in one counting convention. Indexed by a node's name or path."""
+    """What a network costs in one counting convention. Indexed by a node's name or path.
+
+    asked: metrics asked for by name, which are listed beside the usual ones even where they are costly.
+    """
 
     network: Network
     convention: str = "paper"
+    asked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_convention(self.convention)
@@ -130,35 +126,35 @@ class Report:
     @cached_property
     def totals(self) -> Totals:
         """Sums over rows (the largest row for a peak); None where a counted row has no value."""
-        return Totals({metric.key: self._total(metric) for metric in METRICS}, self.coverage.uncounted)
+        return Totals(lambda key: self._total(metric_of(key)), keys_of(self.convention), self.coverage.uncounted)
 
     @cached_property
     def coverage(self) -> Coverage:
         """Stored nodes by status, the worst one where a node has several rows."""
         worst = [Status.FREE, Status.COUNTED, Status.UNCOUNTED]
         status: dict[str, Status] = {}
-        for row in self.network.rows:
-            status[row.place] = max(status.get(row.place, row.status), row.status, key=worst.index)
+        for entry in self.entries:
+            place = entry.row.place
+            status[place] = max(status.get(place, entry.status), entry.status, key=worst.index)
         found = list(status.values())
-        null = {
-            metric.key: missing
-            for metric in METRICS
-            if (missing := sum(entry.metrics[metric.key] is None for entry in self.entries))
-        }
         return Coverage(
             nodes=len(found),
             counted=found.count(Status.COUNTED),
             free=found.count(Status.FREE),
             uncounted=found.count(Status.UNCOUNTED),
-            null=null,
         )
+
+    def nulls(self, metrics: Iterable[str]) -> dict[str, int]:
+        """Rows without a value, by metric, for metrics that have such rows."""
+        missing = {key: sum(entry.metrics[key] is None for entry in self.entries) for key in metrics}
+        return {key: rows for key, rows in missing.items() if rows}
 
     def __getitem__(self, key: str) -> Entry:
         for entry in self.entries:
             if key in (entry.row.name, entry.row.path, *entry.row.paths):
                 return entry
         for entry in self.entries:
-            if entry.row.path.split("/")[0] == key and entry.row.status is Status.COUNTED:
+            if entry.row.path.split("/")[0] == key and entry.status is Status.COUNTED:
                 return entry
         hint = did_you_mean(key, dict.fromkeys(entry.row.path for entry in self.entries))
         raise KeyError(f"no row '{quoted(key)}'; {hint}")
@@ -166,48 +162,10 @@ class Report:
     def _ipython_key_completions_(self) -> list[str]:
         return [entry.name for entry in self.entries]
 
-    def measured(self, row: Row) -> Totals:
-        """The metrics of one row over all its executions; computed once for rows of equal work."""
-        # Equal calls share these objects, and the network keeps them alive. Branches hold rows with branches.
-        own = (id(row.work), id(row.written), row.repeat, row.status, row.alternative)
-        key: object = id(row) if row.branches or row.trained else own
-        if (known := self._known.get(key)) is None:
-            known = self._known[key] = self._weighed(row)
-        return Totals({**known, PEAK: 0 if row.alternative else row.live})
-
     @cached_property
-    def _known(self) -> dict[object, Totals]:
-        return {}
-
-    def _weighed(self, row: Row) -> Totals:
-        stored = row.storage()
-        computed = row.operations(self.convention, self.network.accumulator)
-        return Totals({metric.key: self._measure(row, metric, stored, computed) for metric in METRICS})
-
-    def _measure(self, row: Row, metric: Metric, stored: Inventory, computed: Inventory) -> Number:
-        if metric.largest:
-            return 0 if row.alternative else row.live
-        kept = stored.total(metric.weight)
-        if row.alternative:
-            return kept
-        if row.branches:
-            return self._dearest(row, metric, kept)
-        if row.status is Status.UNCOUNTED and metric.key not in ("params", "weight_bits") and not metric.optional:
-            return None
-        if row.written is None and metric.key == "activation_bits":
-            return None
-        done = computed.total(metric.weight)
-        return None if done is None or kept is None else done + kept
-
-    def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
-        totals = [self._sum(branch, metric) for branch in row.branches]
-        known = [total for total in totals if total is not None]
-        return None if len(known) < len(totals) or stored is None else maximum(*known) * row.repeat + stored
-
-    def _sum(self, rows: Sequence[Row], metric: Metric) -> Number:
-        values = [self.measured(row)[metric.key] for row in rows]
-        known = [value for value in values if value is not None]
-        return total(known) if len(known) == len(values) else None
+    def measuring(self) -> Measuring:
+        """Inventories and metric values of rows in this convention."""
+        return Measuring(self.convention, self.network.accumulator)
 
     def _total(self, metric: Metric) -> Number:
         found = combined(known_values(self.entries, metric.key), metric)
@@ -229,13 +187,13 @@ class Report:
         place = quoted(self.network.path)
         found: list[ComplexityError] = []
         for entry in self.entries:
-            if entry.row.status is Status.UNCOUNTED:
+            if entry.status is Status.UNCOUNTED:
                 fact = f"is uncounted: {entry.row.reason}"
                 node = f"node '{quoted(entry.row.path)}' ({quoted(entry.row.op, 40)})"
                 found.append(ComplexityError("E-STRICT-UNCOUNTED", fact).at(node).at(place))
         found.extend(ComplexityError("E-STRICT-CONTRADICTION", text).at(place) for text in self.network.contradictions)
         for key in metrics:
-            if rows := self.coverage.null.get(key):
+            if rows := self.nulls([key]).get(key):
                 found.append(ComplexityError("E-STRICT-NULL", f"{key} has no value in {rows} rows").at(place))
         return found
 
@@ -265,7 +223,7 @@ class Report:
                 "name": entry.row.name,
                 "path": entry.row.path,
                 "op": entry.row.op,
-                "status": entry.row.status.value,
+                "status": entry.status.value,
                 **{key: plain(value) for key, value in entry.metrics.items()},
             }
             for entry in self.entries
@@ -317,7 +275,7 @@ def plain(value: Number) -> int | str | None:
 
 def known_values(entries: Iterable[Entry], key: str) -> list[Number]:
     """Values of rows, without the ones that are missing because the row is uncounted."""
-    values = [(entry.metrics[key], entry.row.status) for entry in entries]
+    values = [(entry.metrics[key], entry.status) for entry in entries]
     return [value for value, status in values if value is not None or status is not Status.UNCOUNTED]
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .accounting import Matrix
+
 __all__ = [
     "FOLDED",
     "RANK",
@@ -40,14 +42,18 @@ Shape = tuple[Size, ...]
 class Known(Protocol):
     """The numbers of a constant tensor, read when asked for; numpy is imported then."""
 
-    def integers(self) -> NDArray[np.integer] | None:
-        """The stored integers less their zero point, in the tensor's shape; None where it holds no integers."""
+    @property
+    def whole(self) -> bool:
+        """Whether they are stored as integers."""
+
+    def integers(self) -> NDArray[np.integer]:
+        """The stored integers less their zero point, in the tensor's shape, where they are `whole`."""
 
     def reals(self) -> NDArray[np.generic]:
         """What the numbers stand for, in the tensor's shape."""
 
     def widths(self) -> NDArray[np.integer] | None:
-        """Bits of every number, broadcastable to the tensor's shape, where they differ; else None."""
+        """Bits of every number in the tensor's shape, where they differ; else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,7 @@ class Tensor:
     accumulator: the sum a linear operator left here, as long as a bias could still join it.
     item: for a sequence or an optional, what it holds; length: of a sequence, if known.
     stored: identities of the stored tensors this one is made of, so that parameters are counted once.
-    known: its numbers, however many, to be read when asked for.
+    known: its numbers, however many, to be read when asked for. summed: the weights behind an open accumulator.
     """
 
     dtype: str | None = None
@@ -79,6 +85,7 @@ class Tensor:
     length: Size | None = None
     stored: frozenset[str] = field(default=frozenset(), compare=False)
     known: Known | None = field(default=None, compare=False)
+    summed: Matrix | None = field(default=None, compare=False)
 
     @property
     def number(self) -> Format:

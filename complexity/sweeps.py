@@ -64,11 +64,12 @@ def measure(
     found: dict[str, list[Number]] = {metric.key: [] for metric in metrics}
     stored = any(not metric.computed for metric in metrics)
     for part in network.parts(quantization):
-        work = count(part.layer, convention, part.accumulator or width)
+        counters = {metric.counter(convention) for metric in metrics if metric.computed}
+        work = {counter: count(part.layer, counter, part.accumulator or width) for counter in counters}
         row = row_of(part) if stored else None
         for metric in metrics:
             if metric.computed:
-                value = work.total(metric.weight)
+                value = work[metric.counter(convention)].total(metric.weight)
             elif row is not None:
                 value = row.live if metric.largest else row.storage().total(metric.weight)
             found[metric.key].append(value)

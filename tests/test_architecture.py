@@ -21,7 +21,7 @@ ROOMS = {
     "formats": {"errors", "expressions"},
     "ops": {"expressions", "formats"},
     "arithmetic": {"expressions", "formats", "ops"},
-    "accounting": {"arithmetic", "errors", "expressions", "formats", "ops"},
+    "accounting": {"arithmetic", "errors", "expressions", "formats", "ops", "weights"},
     "encoding": set(),
     "shapes": {"encoding", "expressions", "formats"},
     "grids": {"encoding", "formats", "shapes"},

@@ -75,7 +75,7 @@ def test_terms_sum_to_every_metric(quant: str, convention: str) -> None:
     report = nc.analyze(EQUALISER, quant=quant, convention=convention)
     for entry in report.entries:
         found = explain(report, entry, list(BY_KEY))
-        assert {key: found.sum(key) for key in BY_KEY} == dict(entry.metrics)
+        assert {key: found.sum(key) for key in BY_KEY} == {key: entry.metrics[key] for key in BY_KEY}
         for metric in METRICS:
             alone = explain(report, entry, [metric.key])
             assert alone.sum(metric.key) == entry.metrics[metric.key]
@@ -156,7 +156,7 @@ def test_a_branch_that_free_sizes_leave_open(run: Run, save: Save, build: Callab
     report = nc.analyze(model)
     for entry in report.entries:
         found = explain(report, entry, list(BY_KEY))
-        assert {key: found.sum(key) for key in BY_KEY} == dict(entry.metrics)
+        assert {key: found.sum(key) for key in BY_KEY} == {key: entry.metrics[key] for key in BY_KEY}
     out = run("explain", save(model), "choice", "--metric", "rm").out.splitlines()
     assert out[:3] == ["choice (If)", "", "RM = Max(16*a, 16*b) multiplications"]
     assert out[6].split() == ["branch", "the", "dearer", "one", "1", "Max(16*a,", "16*b)"]

@@ -119,7 +119,7 @@ def test_a_sweep_of_all_metrics_and_networks() -> None:
     for convention in ("paper", "exact"):
         (record,) = nc.sweep(bigru, n=[5], quant="w8a8", metrics=list(BY_KEY), convention=convention)
         totals = nc.analyze(bigru(5), quant="w8a8", convention=convention).totals
-        assert {key: record[key] for key in BY_KEY} == dict(totals)
+        assert {key: record[key] for key in BY_KEY} == {key: totals[key] for key in BY_KEY}
 
 
 def test_a_sweep_refuses_what_it_cannot_do() -> None:

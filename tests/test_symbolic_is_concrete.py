@@ -192,7 +192,7 @@ def test_totals_with_free_dims_are_the_totals_at_every_size(
         dims = dict(zip(FREE, pair, strict=True))
         bound = nc.analyze(network, dims=dims, quant=quant)
         assert not bound.symbolic
-        for metric in METRICS:
+        for metric in (each for each in METRICS if not each.detail):
             expected, found = bound.totals[metric.key], free.totals[metric.key]
             assert _at(found, dims) == expected, metric.key
         shapes = [entry.row.outputs for entry in bound.entries]

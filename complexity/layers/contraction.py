@@ -42,7 +42,7 @@ class Contraction(Layer):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """All results at once."""
-        x = m.variable(self.outputs * self.terms, self.input)
+        x = m.variable(self.outputs * self.terms, self.input, "input")
         operand = m.constant if self.constant else m.variable
-        weight = operand(self.outputs * self.terms, self.weight)
+        weight = operand(self.outputs * self.terms, self.weight, "weight")
         m.dot(x, weight, terms=self.terms, outputs=self.outputs, role=self.role)

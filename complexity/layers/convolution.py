@@ -21,10 +21,10 @@ def window(
     m: Arithmetic[V], *, terms: Size, filters: Size, weight: Format, input: Format, bias: bool, constant: bool = True
 ) -> V:
     """One output position of a convolution: every filter's dot product with the window, and its bias."""
-    x = m.variable(terms, input)
+    x = m.variable(terms, input, "input")
     taps = m.constant if constant else m.variable
-    y = m.dot(x, taps(filters * terms, weight), terms=terms, outputs=filters, role=Role.INPUT)
-    return m.add(y, m.constant(filters, weight), role=Role.BIAS) if bias else y
+    y = m.dot(x, taps(filters * terms, weight, "weight"), terms=terms, outputs=filters, role=Role.INPUT)
+    return m.add(y, m.constant(filters, weight, "bias"), role=Role.BIAS) if bias else y
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,8 +49,8 @@ class Dense(Layer):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """y = W x + b."""
-        x = m.variable(self.inputs, self.input)
-        weight = m.constant(self.units * self.inputs, self.weight)
+        x = m.variable(self.inputs, self.input, "input")
+        weight = m.constant(self.units * self.inputs, self.weight, "weight")
         y = m.dot(x, weight, terms=self.inputs, outputs=self.units, role=Role.INPUT)
         if self.bias:
-            m.add(y, m.constant(self.units, self.weight), role=Role.BIAS)
+            m.add(y, m.constant(self.units, self.weight, "bias"), role=Role.BIAS)

@@ -41,17 +41,17 @@ class GRU(Recurrent):
         """h', still in its accumulator."""
         gate, candidate = self.functions
         x, h = self._enter(m)
-        z = self._activated(m, self._net(m, x, h), gate)
-        r = self._activated(m, self._net(m, x, h), gate)
+        z = self._activated(m, self._net(m, x, h, ".z"), gate)
+        r = self._activated(m, self._net(m, x, h, ".r"), gate)
         if self.linear_before_reset:
-            u = self._recur(m, h)
-            u = m.requantize(self._biased(m, u) if self.bias else u, self.activation)
+            u = self._recur(m, h, ".n")
+            u = m.requantize(self._biased(m, u, ".u") if self.bias else u, self.activation)
             reset = m.multiply(r, u, role=Role.GATE)
-            net = m.add(self._project(m, x), reset, role=Role.JOIN)
-            net = self._biased(m, net) if self.bias else net
+            net = m.add(self._project(m, x, ".n"), reset, role=Role.JOIN)
+            net = self._biased(m, net, ".n") if self.bias else net
         else:
             reset = m.requantize(m.multiply(r, h, role=Role.GATE), self.activation)
-            net = self._net(m, x, reset)
+            net = self._net(m, x, reset, ".n")
         n = self._activated(m, net, candidate)
         rest = self._complement(m, z)
         return m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)

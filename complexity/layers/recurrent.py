@@ -70,29 +70,29 @@ class Recurrent(Layer):
         m.accumulator(self.hidden, self.recurrent, self.activation)
         return m.variable(self.inputs, self.input), m.variable(self.hidden, self.activation)
 
-    def _net(self, m: Arithmetic[V], x: V, h: V, *, outputs: Size | None = None) -> V:
-        """W x + U h + b for one gate."""
-        joined = m.add(self._project(m, x, outputs), self._recur(m, h, outputs), role=Role.JOIN)
-        return self._biased(m, joined, outputs) if self.bias else joined
+    def _net(self, m: Arithmetic[V], x: V, h: V, gate: str = "", *, outputs: Size | None = None) -> V:
+        """W x + U h + b for one gate, whose name its constants bear."""
+        joined = m.add(self._project(m, x, gate, outputs), self._recur(m, h, gate, outputs), role=Role.JOIN)
+        return self._biased(m, joined, gate, outputs) if self.bias else joined
 
-    def _project(self, m: Arithmetic[V], x: V, outputs: Size | None = None) -> V:
+    def _project(self, m: Arithmetic[V], x: V, gate: str = "", outputs: Size | None = None) -> V:
         rows = self.hidden if outputs is None else outputs
-        weight = self._weights(m, rows * self.inputs, self.weight)
+        weight = self._weights(m, rows * self.inputs, self.weight, f"weight{gate}")
         return m.dot(x, weight, terms=self.inputs, outputs=rows, role=Role.INPUT)
 
-    def _recur(self, m: Arithmetic[V], h: V, outputs: Size | None = None) -> V:
+    def _recur(self, m: Arithmetic[V], h: V, gate: str = "", outputs: Size | None = None) -> V:
         rows = self.hidden if outputs is None else outputs
-        weight = self._weights(m, rows * self.hidden, self.recurrent)
+        weight = self._weights(m, rows * self.hidden, self.recurrent, f"recurrent{gate}")
         if self.requantized is not None:
             h = m.requantize(h, self.requantized)
         return m.dot(h, weight, terms=self.hidden, outputs=rows, role=Role.RECURRENT)
 
-    def _weights(self, m: Arithmetic[V], elements: Size, format: Format) -> V:
-        return m.constant(elements, format) if self.constant else m.variable(elements, format)
+    def _weights(self, m: Arithmetic[V], elements: Size, format: Format, name: str) -> V:
+        return (m.constant if self.constant else m.variable)(elements, format, name)
 
-    def _biased(self, m: Arithmetic[V], net: V, outputs: Size | None = None) -> V:
+    def _biased(self, m: Arithmetic[V], net: V, gate: str = "", outputs: Size | None = None) -> V:
         rows = self.hidden if outputs is None else outputs
-        return m.add(net, m.constant(rows, self.weight), role=Role.BIAS)
+        return m.add(net, m.constant(rows, self.weight, f"bias{gate}"), role=Role.BIAS)
 
     def _activated(self, m: Arithmetic[V], net: V, function: str, outputs: Size | None = None) -> V:
         rows = self.hidden if outputs is None else outputs

@@ -11,7 +11,9 @@ from . import (
     cmp,
     flops,
     mac,
+    mac_padding,
     nabs,
+    nabs_details,
     params,
     peak_activation_bits,
     quantum,
@@ -37,5 +39,7 @@ METRICS: tuple[Metric, ...] = (
     activation_bits.METRIC,
     peak_activation_bits.METRIC,
     *quantum.METRICS,
+    *nabs_details.METRICS,
+    mac_padding.METRIC,
 )
 BY_KEY = {metric.key: metric for metric in METRICS}

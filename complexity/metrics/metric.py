@@ -16,6 +16,8 @@ class Metric:
     weight: the price of one operation; None where it has none, which makes the metric null.
     largest: a network's total is the largest of its rows, not their sum.
     computed: it prices operations, not storage. optional: shown only where it is not zero.
+    exact: the counter whose inventory `exact` weighs; always: the same for every convention.
+    detail: shown only where it is asked for, or in full in `exact`. asked: costly, so null unless asked for.
     """
 
     key: str
@@ -26,3 +28,11 @@ class Metric:
     largest: bool = False
     computed: bool = True
     optional: bool = False
+    exact: str = "exact"
+    always: str = ""
+    detail: bool = False
+    asked: bool = False
+
+    def counter(self, convention: str) -> str:
+        """The counter whose inventory is weighed in a convention."""
+        return self.always or (self.exact if convention == "exact" else convention)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..formats import Format
+from ..grids import ZERO, Grid, greater, multiplied, point, smaller, united
 from ..ops import Role
 from ..shapes import Tensor, is_known
 from . import evaluation
 from .moved import MOVEMENT
 from .pointwise import common_shape, pointwise
+from .propagation import Exact
 from .rule import Call, Operator, Result, Rule, operand
 
 __all__ = ["OPERATORS", "Chain", "check_numbers", "gelu_exact", "leaky_relu", "sigmoid"]
@@ -55,13 +57,15 @@ class Chain:
         return self.m.constant(x.elements, self.format)
 
 
-def chained(equation: Callable[[Chain, Signal, Call], object]) -> Rule:
+def chained(equation: Callable[[Chain, Signal, Call], object], exact: Callable[[Call], Exact] | None = None) -> Rule:
     """The rule of an activation written as a chain of steps."""
 
     def rule(call: Call) -> Result:
         check_numbers(call)
         number = call.input(0).number
-        return pointwise(call, lambda m, x: equation(Chain(m, number), x, call), 0, kind=KIND)
+        return pointwise(
+            call, lambda m, x: equation(Chain(m, number), x, call), 0, kind=KIND, exact=exact(call) if exact else None
+        )
 
     return rule
 
@@ -76,12 +80,29 @@ def relu(call: Call) -> Result:
     """y = max(x, 0): one comparison per element."""
     x = call.input(0)
     value = evaluation.folded(lambda element: evaluation.larger(element, 0), x.dtype, x)
-    return pointwise(call, lambda m, s: Chain(m, x.number).against(s), 0, kind=KIND, value=value)
+    return pointwise(
+        call, lambda m, s: Chain(m, x.number).against(s), 0, kind=KIND, value=value, exact=lambda g: greater(g, ZERO)
+    )
 
 
 def leaky_relu(c: Chain, x: Signal, call: Call) -> None:
     """y = x for x >= 0, else alpha x: one comparison, one product."""
     c.times(c.against(x))
+
+
+def leaking(call: Call) -> Exact:
+    """LeakyRelu on numbers of a grid; with most slopes the result is on none."""
+    slope = point(call.number("alpha", 0.01))
+    return lambda x: None if slope is None else bent(x, slope)
+
+
+def bent(x: Grid, slope: Grid) -> Grid | None:
+    """x where it is positive, slope * x where it is not."""
+    above, below = greater(x, ZERO), smaller(x, ZERO)
+    scaled = None if below is None else multiplied(below, slope)
+    if above is None or scaled is None or x.low >= 0:
+        return above
+    return united(above, scaled)
 
 
 def prelu(call: Call) -> Result:
@@ -96,7 +117,7 @@ def prelu(call: Call) -> Result:
     def equation(m: M, s: Signal, trained: Signal) -> None:
         m.multiply(m.compare(s, m.constant(s.elements, x.number), role=ACT), trained, role=ACT)
 
-    return pointwise(call, equation, 0, 1, kind=KIND, dtype=x.dtype)
+    return pointwise(call, equation, 0, 1, kind=KIND, dtype=x.dtype, exact=bent)
 
 
 def hard_sigmoid(c: Chain, x: Signal) -> Signal:
@@ -197,7 +218,11 @@ def dropout(call: Call) -> Result:
     outputs = (x, mask)[: max(1, min(2, len(call.wanted)))]
     known = (False,) if training is None else training.value
     if known is None or not is_known(known):
-        call.unknown("whether training_mode (input 2) drops elements is not known before the run", *outputs)
+        scaled = replace(x, format=None, encoding=None)
+        call.unknown(
+            "whether training_mode (input 2) drops elements is not known before the run",
+            *(scaled, mask)[: len(outputs)],
+        )
     if not any(known):
         return Result(outputs=outputs, free=MOVEMENT)
 
@@ -217,7 +242,7 @@ def looked_up(function: str) -> Rule:
 
 OPERATORS = (
     Operator(name="Relu", rule=relu),
-    Operator(name="LeakyRelu", rule=chained(leaky_relu), attributes="alpha"),
+    Operator(name="LeakyRelu", rule=chained(leaky_relu, leaking), attributes="alpha"),
     Operator(name="PRelu", rule=prelu, inputs=(2, 2)),
     Operator(name="ThresholdedRelu", rule=chained(lambda c, x, call: c.against(x)), attributes="alpha"),
     Operator(name="Sigmoid", rule=chained(sigmoid)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from math import copysign, inf, isfinite, isnan, trunc
 from re import fullmatch
 from struct import pack, unpack
 
+from ..encoding import Encoding
 from ..expressions import Expression, at_least, maximum, minimum, rounded_down
-from ..formats import FLOATS, format_of_dtype
+from ..formats import FLOATS, Fixed, Format, format_of_dtype
 from ..shapes import Element, Tensor
 from .element_types import element_type
 from .moved import MOVEMENT, movement
@@ -17,6 +19,8 @@ from .rule import Call, Operator, Result
 __all__ = ["OPERATORS", "cast_tensor"]
 
 LETTERS = {"float32": "f", "float16": "e"}
+# Integers of so many bits are numbers of the type, every one of them.
+DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
 
 def identity(call: Call) -> Result:
@@ -47,7 +51,7 @@ def bit_cast(call: Call) -> Result:
             "E-CAST-BITS", f"{x.dtype} and {wanted} differ in width: the bits of one are not those of the other"
         )
     value = x.value if wanted == x.dtype else None
-    return movement(replace(x, dtype=wanted, value=value, format=None, accumulator=None))
+    return movement(replace(x, dtype=wanted, value=value, format=None, encoding=None, accumulator=None, known=None))
 
 
 def _bits(dtype: str) -> object:
@@ -55,10 +59,25 @@ def _bits(dtype: str) -> object:
 
 
 def cast_tensor(x: Tensor, dtype: str | None) -> Tensor:
-    """A tensor in another element type. A quantized format survives between floats and from integers to floats."""
-    kept = x.format if x.format is not None and not x.format.floating and dtype in FLOATS else None
+    """A tensor in another element type. A quantized format survives between floats, and from integers to floats: what
+    was stored is then the number itself, as it is where a float type holds all integers of an element type."""
     value = None if x.value is None or dtype is None else [_converted(element, dtype) for element in x.value]
-    return replace(x, dtype=dtype, format=x.format if dtype == x.dtype else kept, value=None).with_value(value)
+    format, encoding = (x.format, x.encoding) if dtype == x.dtype else _survivors(x, dtype)
+    return replace(x, dtype=dtype, format=format, encoding=encoding, value=None).with_value(value)
+
+
+def _survivors(x: Tensor, dtype: str | None) -> tuple[Format | None, Encoding | None]:
+    """Format and encoding behind a change of element type, None where the numbers are rounded anew."""
+    if dtype not in FLOATS or x.dtype is None:
+        return None, None
+    if x.dtype in FLOATS:
+        return (x.format, x.encoding) if x.format is not None and not x.format.floating else (None, None)
+    number = x.number
+    exact = isinstance(number, Fixed) and at_least(DIGITS.get(dtype, 0), number.bits) is True
+    if x.format is None and not exact:
+        return None, None
+    own = x.encoding is not None and x.encoding.step == 1 and x.encoding.zero_point == 0
+    return number, x.encoding if own else Encoding(source=f"Cast from {x.dtype}", carrier=x.dtype, step=Fraction(1))
 
 
 def _converted(element: Element, dtype: str) -> Element:

@@ -5,18 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
+from fractions import Fraction
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
-from ..expressions import Size, maximum, product
-from ..formats import Accumulation, Format, widest
+from ..expressions import product
+from ..formats import Accumulation, Format
+from ..grids import (
+    Grid,
+    added,
+    divided,
+    greater,
+    grown_together,
+    magnitude,
+    multiplied,
+    negated,
+    powered,
+    rounded,
+    signs,
+    smaller,
+    subtracted,
+)
 from ..ops import Role
-from ..shapes import Element, Shape, Tensor
+from ..shapes import Element, Tensor
 from . import evaluation
+from .cumulative import running, running_product, running_sum
 from .moved import MOVEMENT, joined, movement
 from .pointwise import common_shape, pointwise
+from .propagation import Exact, carried
 from .rule import Call, Operator, Result, Rule, Steps, operand
+from .variadic import extreme, many_mean, many_sum
 
 __all__ = ["OPERATORS", "raised"]
 
@@ -44,20 +62,19 @@ def joined_bias(call: Call, *, left_only: bool) -> tuple[Tensor, Accumulation, T
 
 def addition(call: Call) -> Result:
     """y = a + b: one addition per element; in the accumulator of a linear operator where b is its bias."""
-    return sum_or_difference(call, lambda m, x, y, role: m.add(x, y, role=role), evaluation.add, commutes=True)
+    return sum_or_difference(call, lambda m, x, y, role: m.add(x, y, role=role), evaluation.add, added)
 
 
 def subtraction(call: Call) -> Result:
     """y = a - b: one subtraction per element; in the accumulator of a linear operator where b is its bias."""
-    return sum_or_difference(
-        call, lambda m, x, y, role: m.subtract(x, y, role=role), evaluation.subtract, commutes=False
-    )
+    return sum_or_difference(call, lambda m, x, y, role: m.subtract(x, y, role=role), evaluation.subtract, subtracted)
 
 
 def sum_or_difference(
-    call: Call, verb: Callable[[M, Signal, Signal, Role], Signal], function: evaluation.Function, *, commutes: bool
+    call: Call, verb: Callable[[M, Signal, Signal, Role], Signal], function: evaluation.Function, exact: Exact
 ) -> Result:
     """One addition or subtraction per output element."""
+    commutes = exact is added
     a, b = call.input(0), call.input(1)
     dtype = a.dtype or b.dtype
     common_shape(call, 0, 1)
@@ -70,12 +87,19 @@ def sum_or_difference(
             elements = product(tensor.shape or ())
             verb(m, m.partial(elements, accumulation), m.constant(elements, vector.number), Role.BIAS)
 
-        return Result(
-            outputs=(Tensor(dtype=dtype, shape=tensor.shape).with_value(value),), work=Steps(text=text), kind="add"
-        )
-    operands = constant_last(a, b) if commutes else [a, b]
+        output = Tensor(dtype=dtype, shape=tensor.shape).with_value(value)
+        output = carried(output, (a, b), exact, call.op, grown_together)
+        return Result(outputs=(output,), work=Steps(text=text), kind="add")
     return pointwise(
-        call, lambda m, x, y: verb(m, x, y, EACH), 0, 1, kind="add", dtype=dtype, value=value, operands=operands
+        call,
+        lambda m, x, y: verb(m, x, y, EACH),
+        *(0, 1),
+        kind="add",
+        dtype=dtype,
+        value=value,
+        operands=constant_last(a, b) if commutes else [a, b],
+        exact=exact,
+        otherwise=grown_together,
     )
 
 
@@ -96,6 +120,7 @@ def multiplication(call: Call) -> Result:
         kind="elementwise",
         value=value,
         operands=constant_last(a, b),
+        exact=multiplied,
     )
 
 
@@ -108,7 +133,14 @@ def division(call: Call) -> Result:
         return evaluation.divide(a, b, integers=evaluation.integral(dtype)) if dtype else None
 
     value = evaluation.folded(quotient, dtype, call.input(0), call.input(1))
-    return pointwise(call, lambda m, x, y: m.lookup(x, "division", role=EACH), 0, 1, kind="elementwise", value=value)
+    return pointwise(
+        call,
+        lambda m, x, y: m.lookup(x, "division", role=EACH),
+        *(0, 1),
+        kind="elementwise",
+        value=value,
+        exact=divided,
+    )
 
 
 def remainder(call: Call) -> Result:
@@ -160,27 +192,35 @@ def power(call: Call) -> Result:
         kind="elementwise",
         dtype=base.dtype,
         value=evaluation.folded(typed, base.dtype, base, exponents),
+        exact=lambda x, _: powered(x, int(same)) if same in (1, 2, 3, 4) else None,
     )
     return replace(result, work=None, free="the first power is the number itself") if same == 1 else result
 
 
-def special(function: str, value: evaluation.Function | None = None) -> Rule:
+def special(function: str, value: evaluation.Function | None = None, exact: Exact | None = None) -> Rule:
     """y = f(x): one evaluation of a special function per element."""
 
     def rule(call: Call) -> Result:
         x = call.input(0)
         known = evaluation.folded(value, x.dtype, x) if value else None
-        return pointwise(call, lambda m, s: m.lookup(s, function, role=EACH), 0, kind="elementwise", value=known)
+        return pointwise(
+            call, lambda m, s: m.lookup(s, function, role=EACH), 0, kind="elementwise", value=known, exact=exact
+        )
 
     return rule
 
 
-def compared(value: evaluation.Function) -> Rule:
+def whole(function: Callable[[Fraction], int], value: evaluation.Function) -> Rule:
+    """y = x rounded to an integer: one evaluation of "round" per element."""
+    return special("round", value, lambda x: rounded(x, function))
+
+
+def compared(value: evaluation.Function, exact: Exact) -> Rule:
     """|x| and sign x: one comparison with zero per element."""
 
     def rule(call: Call) -> Result:
         known = evaluation.folded(value, call.input(0).dtype, call.input(0))
-        return pointwise(call, lambda m, x: m.compare(x, x, role=EACH), 0, kind="elementwise", value=known)
+        return pointwise(call, lambda m, x: m.compare(x, x, role=EACH), 0, kind="elementwise", value=known, exact=exact)
 
     return rule
 
@@ -193,62 +233,7 @@ def negation(call: Call) -> Result:
     def equation(m: M, x: Signal) -> None:
         m.subtract(m.constant(x.elements, number), x, role=EACH)
 
-    return pointwise(call, equation, 0, kind="elementwise", value=value)
-
-
-def many(call: Call, function: evaluation.Function, equation: Callable[[M, Signal, int], object]) -> Result:
-    """One operand or more joined elementwise: the equation sees all of them in the widest of their formats."""
-    indices = range(len(call.inputs)) or range(1)
-    tensors = [call.input(index) for index in indices]
-    common_shape(call, *indices)
-    number, dtype = tensors[0].number, next((tensor.dtype for tensor in tensors if tensor.dtype), None)
-    for tensor in tensors:
-        number = widest(number, tensor.number)
-
-    def equations(m: M, *signals: Signal) -> None:
-        equation(m, m.variable(signals[0].elements * len(tensors), number), len(tensors))
-
-    value = evaluation.folded(function, dtype, *tensors)
-    result = pointwise(call, equations, *indices, kind="elementwise", value=value)
-    alone = len(tensors) == 1
-    return replace(result, work=None, free="one operand: the number itself") if alone else result
-
-
-def total(*elements: Element) -> Element:
-    """The sum of elements."""
-    return reduce(evaluation.add, elements)
-
-
-def many_sum(call: Call) -> Result:
-    """y = a + b + ...: n - 1 additions per element."""
-    return many(call, total, lambda m, x, n: summed(m, x, n))
-
-
-def summed(m: M, x: Signal, terms: int) -> Signal:
-    """The sum of operands that stand behind each other."""
-    return m.sum(x, terms=terms, outputs=x.elements // terms, role=EACH)
-
-
-def many_mean(call: Call) -> Result:
-    """y = (a + b + ...) / n: n - 1 additions and one product by the constant 1/n per element."""
-
-    def mean(*elements: Element) -> Element:
-        return evaluation.divide(total(*elements), len(elements), integers=False)
-
-    def equation(m: M, x: Signal, terms: int) -> None:
-        added = summed(m, x, terms)
-        m.multiply(added, m.constant(added.elements, x.format), role=EACH)
-
-    return many(call, mean, equation)
-
-
-def extreme(function: evaluation.Function) -> Rule:
-    """The greatest or smallest of n operands: n - 1 comparisons per element."""
-
-    def equation(m: M, x: Signal, terms: int) -> None:
-        m.greatest(x, terms=terms, outputs=x.elements // terms, role=EACH)
-
-    return lambda call: many(call, lambda *elements: reduce(function, elements), equation)
+    return pointwise(call, equation, 0, kind="elementwise", value=value, exact=negated)
 
 
 def clip(call: Call) -> Result:
@@ -273,7 +258,22 @@ def clip(call: Call) -> Result:
             x = m.compare(x, operand(m, limit, x.elements), role=Role.ACTIVATION)
 
     result = pointwise(call, equation, 0, kind="activation", value=None if value is None else value.value)
+    output = carried(result.outputs[0], (x, *(limit for limit in operands[1:])), clipped(low, high), call.op)
+    result = replace(result, outputs=(output,))
     return result if len(operands) > 1 else replace(result, work=None, free="no bound: the number itself")
+
+
+def clipped(low: Tensor | None, high: Tensor | None) -> Exact:
+    """The limits of Clip that are there, on grids."""
+    functions = [function for limit, function in ((low, greater), (high, smaller)) if limit is not None]
+
+    def exact(x: Grid, *limits: Grid) -> Grid | None:
+        result: Grid | None = x
+        for function, limit in zip(functions, limits, strict=True):
+            result = None if result is None else function(result, limit)
+        return result
+
+    return exact
 
 
 def bound(call: Call, name: str, index: int) -> Tensor | None:
@@ -287,45 +287,10 @@ def where(call: Call) -> Result:
     """y = a where the condition holds, else b: a selection."""
     condition, a, b = call.input(0), call.input(1), call.input(2)
     shape = common_shape(call, 0, 1, 2)
-    chosen = joined((a, b), shape, evaluation.partially(evaluation.choose, condition, a, b))
+    chosen = joined((a, b), shape, evaluation.partially(evaluation.choose, condition, a, b), call.op)
     if not condition.constant:
         chosen = replace(chosen, constant=False, stored=frozenset())
     return movement(replace(chosen, dtype=a.dtype or b.dtype))
-
-
-def running(function: evaluation.Function, start: int, equation: Callable[[M, Signal, Shape, Size], object]) -> Rule:
-    """Elements accumulated along an axis; with `exclusive` the last of them is not needed."""
-
-    def rule(call: Call) -> Result:
-        x, shape = call.input(0), call.shape(0)
-        axes = call.values(1)
-        call.input(1)
-        if axes is None or len(axes) != 1 or not isinstance(axes[0], int):
-            call.unknown("the axis (input 1) is not known before the run", Tensor(dtype=x.dtype, shape=shape))
-        axis, exclusive = call.axis(axes[0], len(shape)), call.integer("exclusive", 0) == 1
-        first: Element = float(start) if evaluation.floating(x.dtype) else start
-        reverse = call.integer("reverse", 0) == 1
-        terms = maximum(shape[axis] - 1, 1) if exclusive else shape[axis]
-        value = evaluation.running_values(x, shape, axis, function, first, exclusive=exclusive, reverse=reverse)
-
-        def text(m: M) -> None:
-            equation(m, operand(m, x, product(shape)), shape[:axis] + shape[axis + 1 :], terms)
-
-        output = Tensor(dtype=x.dtype, shape=shape).with_value(value)
-        return Result(outputs=(output,), work=Steps(text=text), kind="reduction")
-
-    return rule
-
-
-def running_sum(m: M, x: Signal, lines: Shape, terms: Size) -> None:
-    """n - 1 additions per line."""
-    m.sum(x, terms=terms, outputs=product(lines), role=Role.REDUCTION)
-
-
-def running_product(m: M, x: Signal, lines: Shape, terms: Size) -> None:
-    """n - 1 products per line."""
-    joins = m.broadcast(x, product(lines) * maximum(terms - 1, 0))
-    m.multiply(joins, joins, role=Role.REDUCTION)
 
 
 OPERATORS = (
@@ -336,21 +301,21 @@ OPERATORS = (
     Operator(name="Mod", rule=remainder, inputs=(2, 2), attributes="fmod"),
     Operator(name="Pow", rule=power, inputs=(2, 2)),
     Operator(name="Neg", rule=negation),
-    Operator(name="Abs", rule=compared(evaluation.absolute)),
-    Operator(name="Sign", rule=compared(evaluation.sign)),
+    Operator(name="Abs", rule=compared(evaluation.absolute, magnitude)),
+    Operator(name="Sign", rule=compared(evaluation.sign, signs)),
     Operator(name="Reciprocal", rule=special("reciprocal", lambda x: evaluation.divide(1.0, x, integers=False))),
     Operator(name="Sqrt", rule=special("sqrt", evaluation.number_function(math.sqrt))),
     Operator(name="Exp", rule=special("exp", evaluation.number_function(math.exp))),
     Operator(name="Log", rule=special("log", evaluation.number_function(math.log))),
-    Operator(name="Floor", rule=special("round", evaluation.floor)),
-    Operator(name="Ceil", rule=special("round", evaluation.ceil)),
-    Operator(name="Round", rule=special("round", evaluation.rounded)),
+    Operator(name="Floor", rule=whole(math.floor, evaluation.floor)),
+    Operator(name="Ceil", rule=whole(math.ceil, evaluation.ceil)),
+    Operator(name="Round", rule=whole(round, evaluation.rounded)),
     *(
         Operator(name=name, rule=special(name.lower()))
         for name in ("Erf", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh")
     ),
-    Operator(name="Max", rule=extreme(evaluation.larger), inputs=(1, None)),
-    Operator(name="Min", rule=extreme(evaluation.smaller), inputs=(1, None)),
+    Operator(name="Max", rule=extreme(evaluation.larger, greater), inputs=(1, None)),
+    Operator(name="Min", rule=extreme(evaluation.smaller, smaller), inputs=(1, None)),
     Operator(name="Sum", rule=many_sum, inputs=(1, None)),
     Operator(name="Mean", rule=many_mean, inputs=(1, None)),
     Operator(name="Clip", rule=clip, inputs=(1, 3), attributes="max min", settings=(1, 2)),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product as cartesian
 
+from ..encoding import Encoding, Granularity
 from ..expressions import Size, product
 from ..formats import Fixed
 from ..shapes import Element, Shape, Tensor, strides_of
-from .moved import MOVEMENT, listed, movement, partly, picked, plain, whole
+from .moved import MOVEMENT, listed, movement, partly, picked, plain, unplaced, whole
+from .propagation import blended, including
 from .rule import MICROSOFT, Call, Operator, Result
 
 __all__ = ["OPERATORS", "index_in"]
@@ -57,8 +60,16 @@ def gather_block_quantized(call: Call) -> Result:
     axis = call.axis(call.integer("gather_axis", 0), len(data), "gather_axis")
     shape = (*data[:axis], *indices, *data[axis + 1 :])
     stored = Fixed(bits=bits, integer=bits, signed=table.dtype == "int4")
+    signed, given = stored.signed, call.given(3) is not None
+    encoding = Encoding(
+        source=call.op,
+        carrier=table.dtype,
+        zero_point=0 if signed and not given else None,
+        granularity=Granularity.BLOCK,
+        block=call.integer("block_size", 128),
+    )
     return Result(
-        outputs=(Tensor(dtype=call.input(2).dtype, shape=shape, format=stored),),
+        outputs=(Tensor(dtype=call.input(2).dtype, shape=shape, format=stored, encoding=encoding),),
         free=MOVEMENT,
         packed={0: (product(data), stored)},
     )
@@ -118,7 +129,8 @@ def gather_nd(call: Call) -> Result:
         if isinstance(size, int) and isinstance(other, int) and size != other:
             call.refuse("E-GATHER-BATCH", f"batch sizes {size} and {other} differ")
     shape = (*indices.shape[:-1], *data.shape[batch + depth :])
-    return movement(partly(call, data, shape, None if batch else _picked_slices(call, data, indices, depth)))
+    value = None if batch else _picked_slices(call, data, indices, depth)
+    return movement(unplaced(partly(call, data, shape, value), data.shape))
 
 
 def _picked_slices(call: Call, data: Tensor, indices: Tensor, depth: int) -> list[Element] | None:
@@ -151,7 +163,7 @@ def trilu(call: Call) -> Result:
     x = call.input(0)
     if x.shape is not None and len(x.shape) < 2:
         call.refuse("E-RANK", f"input 0 has rank {len(x.shape)}, expected 2 or more")
-    return movement(partly(call, x, x.shape))
+    return movement(including(partly(call, x, x.shape), 0, call.op))
 
 
 def tensor_scatter(call: Call) -> Result:
@@ -159,7 +171,8 @@ def tensor_scatter(call: Call) -> Result:
     cache, update = call.input(0), call.input(1)
     if cache.shape is not None and update.shape is not None:
         _check_update(call, cache.shape, update.shape)
-    return movement(partly(call, cache, cache.shape))
+    held, encoding = blended((cache, update), call.op)
+    return movement(replace(partly(call, cache, cache.shape), format=held, encoding=encoding))
 
 
 def _check_update(call: Call, cache: Shape, update: Shape) -> None:

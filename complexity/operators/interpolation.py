@@ -14,6 +14,7 @@ from ..ops import Role
 from ..shapes import Element, Shape, Tensor
 from . import evaluation
 from .moved import MOVEMENT, listed
+from .propagation import chosen, including
 from .rule import Call, Operator, Result, Steps, operand
 
 __all__ = ["OPERATORS"]
@@ -148,7 +149,8 @@ def resize(call: Call) -> Result:
 
     Counting, per output value: nothing for nearest; 2^d products and 2^d - 1 additions for linear, 4^d and 4^d - 1 for
     cubic, d the axes that change. With antialias an axis made shorter takes as many values more as it leaves out. The
-    coefficients, known before the run, and values outside the image are not charged.
+    coefficients, known before the run, and values outside the image are not charged. Quantized numbers stay so through
+    nearest alone: what linear and cubic make is a float.
     """
     x = call.input(0)
     if x.shape is None:
@@ -192,7 +194,10 @@ def sampled(call: Call, x: Tensor, shape: Shape, changed: dict[int, Axis]) -> Re
     output = Tensor(dtype=x.dtype, shape=after)
     taps = product([axis.taps(TAPS[mode], widened) for axis in changed.values()])
     if mode == "nearest" or taps == 1:
-        return Result(outputs=(output,), free=MOVEMENT, kind="interpolation")
+        moved = chosen(x, after)
+        if call.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+            moved = including(moved, call.number("extrapolation_value", 0.0), call.op)
+        return Result(outputs=(moved,), free=MOVEMENT, kind="interpolation")
     outputs = product(after)
 
     def text(m: M) -> None:
@@ -252,6 +257,8 @@ def grid_sample(call: Call) -> Result:
             values, weights = m.variable(outputs * every, x.number), m.variable(outputs * every, x.number)
             m.dot(values, weights, terms=every, outputs=outputs, role=BETWEEN)
 
+    if taps == 1:
+        output = including(chosen(x, output.shape), 0, call.op)
     return Result(outputs=(output,), work=Steps(text=text), kind="interpolation")
 
 

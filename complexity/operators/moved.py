@@ -14,8 +14,8 @@ from math import prod
 
 from ..errors import quoted
 from ..expressions import Size, is_expression, product
-from ..formats import Format, widest
 from ..shapes import FOLDED, RANK, Element, Shape, Tensor, strides_of
+from .propagation import blended
 from .rule import Call, Result
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "regrouped",
     "sizes_from_data",
     "undecided",
+    "unplaced",
     "whole",
 ]
 
@@ -58,13 +59,20 @@ def movement(*outputs: Tensor) -> Result:
 
 def regrouped(tensor: Tensor, shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
     """All the numbers of a tensor in another arrangement: format, identity and open accumulator stay."""
-    return replace(tensor, shape=shape, value=None).with_value(value)
+    return unplaced(replace(tensor, shape=shape, value=None).with_value(value), tensor.shape)
+
+
+def unplaced(tensor: Tensor, before: Shape | None) -> Tensor:
+    """The tensor without the axis its steps lie along, where its shape is no longer the one before."""
+    if tensor.encoding is None or tensor.encoding.axis is None or tensor.shape == before:
+        return tensor
+    return replace(tensor, encoding=replace(tensor.encoding, axis=None))
 
 
 def partly(call: Call, tensor: Tensor, shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
     """Numbers of a tensor, chosen by the other inputs: the same at every run only if those are."""
     constant = tensor.constant and all(_settled(other) for other in call.inputs if other is not None)
-    return replace(
+    part = replace(
         tensor,
         shape=shape,
         value=None,
@@ -72,31 +80,27 @@ def partly(call: Call, tensor: Tensor, shape: Shape | None, value: Sequence[Elem
         stored=tensor.stored if constant else frozenset(),
         accumulator=None,
     ).with_value(value)
+    return part if part.rank == tensor.rank else unplaced(part, tensor.shape)
 
 
 def _settled(tensor: Tensor) -> bool:
     return tensor.constant or (tensor.value is not None and None not in tensor.value)
 
 
-def joined(tensors: Sequence[Tensor], shape: Shape | None, value: Sequence[Element] | None = None) -> Tensor:
+def joined(
+    tensors: Sequence[Tensor], shape: Shape | None, value: Sequence[Element] | None = None, source: str = "Concat"
+) -> Tensor:
     """Numbers of several tensors in one: of the first's element type, in a format that holds them all."""
-    first, held = tensors[0], _common_format(tensors)
+    first = tensors[0]
+    held, encoding = blended(tensors, source)
     return Tensor(
         dtype=first.dtype,
         shape=shape,
         constant=all(tensor.constant for tensor in tensors),
         format=held,
+        encoding=encoding,
         stored=frozenset().union(*(tensor.stored for tensor in tensors)),
     ).with_value(value)
-
-
-def _common_format(tensors: Sequence[Tensor]) -> Format | None:
-    if all(tensor.format is None for tensor in tensors):
-        return None
-    held = tensors[0].number
-    for tensor in tensors[1:]:
-        held = widest(held, tensor.number)
-    return held
 
 
 def picked(value: tuple[Element, ...] | None, offsets: Offsets, missing: Element = None) -> list[Element] | None:

@@ -8,6 +8,7 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
 from ..shapes import Element, Shape, ShapeConflict, Tensor, broadcast
+from .propagation import Exact, carried
 from .rule import Call, Result, Steps, operand
 
 __all__ = ["common_shape", "pointwise"]
@@ -34,13 +35,20 @@ def pointwise(
     dtype: str | None = None,
     value: Sequence[Element] | None = None,
     operands: Sequence[Tensor] = (),
+    exact: Exact | None = None,
+    otherwise: Exact | None = None,
 ) -> Result:
-    """An equation on one element of each input (or of `operands`), as often as the broadcast output has elements."""
+    """An equation on one element of each input (or of `operands`), as often as the broadcast output has elements.
+
+    exact: the same on the numbers quantized inputs hold; otherwise: where these have no answer (see `carried`).
+    """
     tensors = [call.input(index) for index in indices]
     shape = common_shape(call, *indices)
     if dtype is None:
         dtype = next((tensor.dtype for tensor in tensors if tensor.dtype), None)
     output = Tensor(dtype=dtype, shape=shape).with_value(value)
+    if exact is not None:
+        output = carried(output, tensors, exact, call.op, otherwise)
     if shape is None:
         missing = next(index for index in indices if call.input(index).shape is None)
         call.unknown(f"the shape of input {missing} is unknown", output)

@@ -8,10 +8,12 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, at_least, ceil_divide, floor_divide, product
 from ..formats import Format
+from ..grids import Grid, partial_sums, summed
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .elementwise import raised
 from .moved import MOVEMENT, listed, sizes_from_data
+from .propagation import carried, chosen, including
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
 __all__ = ["OPERATORS", "average", "global_pool", "pool", "window_positions"]
@@ -82,10 +84,43 @@ def pool(equation: Equation, dtypes: tuple[str, ...] = ()) -> Rule:
         def text(m: M) -> None:
             equation(m, m.variable(outputs * taps, x.number), taps, outputs, x.number)
 
-        tensors = [Tensor(dtype=dtype, shape=pooled) for dtype in (x.dtype, *dtypes)]
+        tensors = [
+            numbers(call, equation, x, pooled, taps, padded=reaches_out(call)),
+            *(Tensor(dtype=dtype, shape=pooled) for dtype in dtypes),
+        ]
         return Result(outputs=tuple(tensors[: max(1, len(call.wanted))]), work=Steps(text=text), kind="pooling")
 
     return rule
+
+
+def reaches_out(call: Call) -> bool:
+    """Whether a window may hold less than all its elements."""
+    mode = call.text("auto_pad", "NOTSET") or "NOTSET"
+    padded = mode.startswith("SAME") or (mode == "NOTSET" and any(call.integers("pads") or ()))
+    return padded or call.integer("ceil_mode", 0) != 0
+
+
+def numbers(call: Call, equation: Equation, x: Tensor, shape: Shape, taps: Size, *, padded: bool = False) -> Tensor:
+    """The pooled tensor, in the number format that exact arithmetic gives.
+
+    The mean of a window has the integers of its sum. Where windows reach into padding they are sums of one to all
+    elements; left out of the mean, padding makes the divisor, so the step, one of each position.
+    """
+    output = Tensor(dtype=x.dtype, shape=shape)
+    if equation is greatest:
+        return chosen(x, shape)
+    if equation is not average:
+        return output
+    counted = call.integer("count_include_pad", 0) != 0 and call.integer("ceil_mode", 0) == 0
+
+    def exact(grid: Grid) -> Grid | None:
+        whole = summed(grid, taps, mean=True)
+        if whole is None or not padded:
+            return whole
+        part = partial_sums(grid, 1, taps)
+        return part and part._replace(step=whole.step if counted else None)
+
+    return carried(output, (x,), exact, call.op)
 
 
 def spatial_input(call: Call, *dtypes: str) -> tuple[Tensor, Shape]:
@@ -111,7 +146,8 @@ def global_pool(equation: Equation) -> Rule:
             equation(m, operand(m, x, outputs * taps), taps, outputs, x.number)
 
         pooled = (*shape[:2], *(1 for _ in shape[2:]))
-        return Result(outputs=(Tensor(dtype=x.dtype, shape=pooled),), work=Steps(text=text), kind="pooling")
+        output = numbers(call, equation, x, pooled, taps)
+        return Result(outputs=(output,), work=Steps(text=text), kind="pooling")
 
     return rule
 
@@ -178,7 +214,7 @@ def max_unpool(call: Call) -> Result:
         shape = (*x.shape[:2], *((size - 1) * step + taps - low - high for size, taps, step, low, high in places))
     if shape is not None and any(isinstance(size, int) and size < 0 for size in shape):
         call.refuse("E-POOL-SIZE", f"unpooling gives a shape of {listed(shape)}")
-    return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), free=MOVEMENT)
+    return Result(outputs=(including(chosen(x, shape), 0, call.op),), free=MOVEMENT)
 
 
 def region_count(call: Call, columns: int) -> tuple[Tensor, Shape, Size]:
@@ -199,7 +235,9 @@ def max_roi_pool(call: Call) -> Result:
     pooled = call.integers("pooled_shape") or ()
     if len(pooled) != 2 or min(pooled) < 1:
         call.refuse("E-POOL-ATTRIBUTE", f"pooled_shape is {listed(pooled)}, expected two sizes of 1 or more")
-    return Result(outputs=(Tensor(dtype=x.dtype, shape=(count, shape[1], *pooled)),), kind="pooling")
+    # A region without elements gives 0.
+    output = including(chosen(x, (count, shape[1], *pooled)), 0, call.op)
+    return Result(outputs=(output,), kind="pooling")
 
 
 def roi_align(call: Call) -> Result:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..encoding import Encoding
+from ..grids import grid_of
 from ..shapes import Shape, Tensor
 from .activation import OPERATORS as ACTIVATIONS
 from .elementwise import OPERATORS as ELEMENTWISE
@@ -30,13 +32,31 @@ def stored(call: Call, index: int) -> Tensor:
     return replace(call.input(index), value=None, accumulator=None)
 
 
-def twin(rule: Rule, *data: int) -> Rule:
-    """The float rule on the inputs that carry data, its result in the element type of the first of them."""
+def restated(call: Call, output: Tensor, scale: int, zero_point: int) -> Tensor:
+    """A result rounded to the integers of its element type, with the scale and zero point these inputs say."""
+    step, zero = call.given(scale), call.given(zero_point)
+    known = grid_of(step) if step is not None and step.value else None
+    shift = None if zero is None or zero.value is None or len(set(zero.value)) != 1 else zero.value[0]
+    encoding = Encoding(
+        source=call.op,
+        carrier=output.dtype,
+        step=known.step if known is not None and (known.low, known.high) == (1, 1) else None,
+        zero_point=0 if zero is None else shift if isinstance(shift, int) else None,
+    )
+    return replace(output, format=None, encoding=encoding)
+
+
+def twin(rule: Rule, *data: int, scale: int) -> Rule:
+    """The float rule on the inputs that carry data, its result in the element type of the first of them.
+
+    scale: the input that is the scale of the result; its zero point follows.
+    """
 
     def quantized(call: Call) -> Result:
         inputs = tuple(stored(call, index) for index in data)
         result = rule(replace(call, inputs=inputs, alone=()))
-        outputs = tuple(replace(output, dtype=inputs[0].dtype, value=None) for output in result.outputs)
+        held = tuple(replace(output, dtype=inputs[0].dtype, value=None) for output in result.outputs)
+        outputs = tuple(restated(call, output, scale, scale + 1) for output in held)
         return replace(result, outputs=outputs)
 
     return quantized
@@ -72,7 +92,7 @@ def concatenation(call: Call) -> Result:
     known = [shape for shape in shapes if shape is not None]
     if len(known) == len(shapes):
         output = replace(output, shape=concatenated(call, known))
-    return Result(outputs=(output,), free=MOVEMENT)
+    return Result(outputs=(restated(call, output, 0, 1),), free=MOVEMENT)
 
 
 def concatenated(call: Call, shapes: Sequence[Shape]) -> Shape:
@@ -94,7 +114,8 @@ def concatenated(call: Call, shapes: Sequence[Shape]) -> Shape:
 
 def selection(call: Call) -> Result:
     """z = x where the condition holds, else y, brought to one scale."""
-    return Result(outputs=(Tensor(dtype=call.input(1).dtype, shape=common_shape(call, 0, 1, 4)),), free=MOVEMENT)
+    output = Tensor(dtype=call.input(1).dtype, shape=common_shape(call, 0, 1, 4))
+    return Result(outputs=(restated(call, output, 7, 8),), free=MOVEMENT)
 
 
 def named_version(call: Call) -> int:
@@ -113,7 +134,7 @@ OPERATORS = (
     *(
         Operator(
             name=f"QLinear{name}",
-            rule=twin(FLOAT[name], 0, 3),
+            rule=twin(FLOAT[name], 0, 3, scale=6),
             inputs=(7, 8),
             weights=(0, 3),
             settings=steering(1, 7, 3),
@@ -122,11 +143,15 @@ OPERATORS = (
         for name in ("Add", "Mul")
     ),
     Operator(
-        name="QLinearSigmoid", rule=twin(FLOAT["Sigmoid"], 0), inputs=(4, 5), settings=steering(1, 4), domain=MICROSOFT
+        name="QLinearSigmoid",
+        rule=twin(FLOAT["Sigmoid"], 0, scale=3),
+        inputs=(4, 5),
+        settings=steering(1, 4),
+        domain=MICROSOFT,
     ),
     Operator(
         name="QLinearLeakyRelu",
-        rule=twin(FLOAT["LeakyRelu"], 0),
+        rule=twin(FLOAT["LeakyRelu"], 0, scale=3),
         inputs=(4, 5),
         attributes="alpha",
         settings=steering(1, 4),
@@ -134,7 +159,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearReduceMean",
-        rule=twin(FLOAT["ReduceMean"], 0),
+        rule=twin(FLOAT["ReduceMean"], 0, scale=3),
         inputs=(4, 5),
         attributes="axes keepdims",
         settings=steering(1, 4),
@@ -142,7 +167,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearSoftmax",
-        rule=twin(softmax_rule(softmax, named_version), 0),
+        rule=twin(softmax_rule(softmax, named_version), 0, scale=3),
         inputs=(5, 5),
         attributes="axis opset",
         settings=steering(1, 4),
@@ -150,7 +175,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearAveragePool",
-        rule=twin(channels_first(pool(average)), 0),
+        rule=twin(channels_first(pool(average)), 0, scale=3),
         inputs=(4, 5),
         attributes=WINDOW,
         settings=steering(1, 4),
@@ -158,7 +183,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearGlobalAveragePool",
-        rule=twin(channels_first(global_pool(average)), 0),
+        rule=twin(channels_first(global_pool(average)), 0, scale=3),
         inputs=(5, 5),
         attributes="channels_last",
         settings=steering(1, 4),

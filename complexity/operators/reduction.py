@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Expression, Size, at_least, floor_divide, maximum, product
 from ..formats import Format
+from ..grids import Grid, magnitude, powered, summed
 from ..ops import Role
 from ..shapes import Element, Shape, Tensor
 from . import evaluation
-from .moved import listed
+from .moved import listed, unplaced
+from .propagation import carried, chosen
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
 __all__ = ["OPERATORS", "axes_over", "mean_of", "reduced_shape", "reduction"]
@@ -64,6 +67,7 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
         rows = product([size for axis, size in enumerate(shape) if axis not in axes])
         known = evaluation.reduced_values(x, shape, axes, value) if value else None
         output = Tensor(dtype=x.dtype, shape=reduced_shape(call, shape, axes)).with_value(known)
+        output = numbers(call, equation, output, terms)
         if identity and not axes:
             return Result(outputs=(x,), free="a reduction over no axis", kind="reduction")
 
@@ -73,6 +77,21 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
         return Result(outputs=(output,), work=Steps(text=text), kind="reduction")
 
     return rule
+
+
+def numbers(call: Call, equation: Equation, output: Tensor, terms: Size) -> Tensor:
+    """The reduced tensor in the number format that exact arithmetic gives: a mean has the integers of its sum."""
+    x = call.input(0)
+    if equation is extreme_of:
+        return unplaced(replace(output, format=x.format, encoding=x.encoding), x.shape)
+
+    def exact(grid: Grid) -> Grid | None:
+        if equation in (sum_of, mean_of):
+            return summed(grid, terms, mean=equation is mean_of)
+        each = magnitude(grid) if equation is magnitude_sum else powered(grid, 2) if equation is square_sum else None
+        return each and summed(each, terms)
+
+    return carried(output, (x,), exact, call.op)
 
 
 def sum_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> Signal:
@@ -175,8 +194,8 @@ def top_k(call: Call) -> Result:
     if at_least(shape[axis], count) is False:
         call.refuse("E-TOPK-COUNT", f"k is {count}, axis {axis} has {shape[axis]} elements")
     rows = product(shape[:axis] + shape[axis + 1 :])
-    chosen = (*shape[:axis], count, *shape[axis + 1 :])
-    outputs = Tensor(dtype=x.dtype, shape=chosen), Tensor(dtype="int64", shape=chosen)
+    kept = (*shape[:axis], count, *shape[axis + 1 :])
+    outputs = chosen(x, kept), Tensor(dtype="int64", shape=kept)
 
     def text(m: M) -> None:
         candidates = m.variable(rows * (count * shape[axis] - floor_divide(count * (count + 1), 2)), number)

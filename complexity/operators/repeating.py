@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from ..errors import quoted
-from ..expressions import Size
+from ..expressions import Size, at_least
 from ..shapes import FOLDED, Element, Shape, ShapeConflict, Tensor, broadcast, strides_of
 from .moved import (
     MOVEMENT,
@@ -21,6 +21,7 @@ from .moved import (
     undecided,
     whole,
 )
+from .propagation import including
 from .reshaping import expanded_value
 from .rule import MICROSOFT, Call, Operator, Result
 
@@ -113,7 +114,8 @@ def pad(call: Call) -> Result:
     if listed_pads is None:
         pads = sizes_from_data(call, 1, -(1 << 63))
     if x.shape is None or pads is None or undecided(call, 3):
-        return movement(partly(call, x, None if x.shape is None else _open_shape(call, x.shape)))
+        open_shape = None if x.shape is None else _open_shape(call, x.shape)
+        return movement(_filled(call, partly(call, x, open_shape), mode))
     axes = axes_of(call, 3, len(x.shape)) or tuple(range(len(x.shape)))
     if len(pads) != 2 * len(axes):
         call.refuse("E-PAD-COUNT", f"{len(pads)} pads for {len(axes)} axes, expected {2 * len(axes)}")
@@ -122,7 +124,23 @@ def pad(call: Call) -> Result:
     for axis, size in enumerate(shape):
         if isinstance(size, int) and size < 0:
             call.refuse("E-PAD-SIZE", f"pads {listed(pads)} cut axis {axis} of {listed(x.shape)} to size {size}")
-    return movement(partly(call, x, shape, _padded_value(call, x, shape, before, mode)))
+    padded = partly(call, x, shape, _padded_value(call, x, shape, before, mode))
+    cuts = all(isinstance(size, int) and size <= 0 for size in pads)
+    return movement(padded if cuts else _filled(call, padded, mode))
+
+
+def _filled(call: Call, padded: Tensor, mode: str) -> Tensor:
+    """A padded tensor that also holds the number it is padded with."""
+    return padded if mode != "constant" or padded.encoding is None else including(padded, _fill(call), call.op)
+
+
+def _fill(call: Call) -> Element:
+    fill = call.given(2)
+    if fill is None:
+        # Among integers the number is one too.
+        number = call.number("value", 0.0)
+        return int(number) if number == number // 1 else number
+    return fill.value[0] if fill.value else None
 
 
 def _open_shape(call: Call, shape: Shape) -> Shape:
@@ -168,13 +186,15 @@ def center_crop_pad(call: Call) -> Result:
     """Each axis cut or padded around its centre to a size that arrives as data."""
     x, target = call.input(0), sizes_from_data(call, 1)
     if x.shape is None or target is None:
-        return movement(partly(call, x, x.shape and _open_shape(call, x.shape)))
+        return movement(including(partly(call, x, x.shape and _open_shape(call, x.shape)), 0, call.op))
     axes = axes_of(call, len(call.inputs), len(x.shape)) or tuple(range(len(x.shape)))
     if len(axes) != len(target):
         call.refuse("E-CROP-SHAPE", f"{len(target)} sizes for {len(axes)} axes")
     wanted = dict(zip(axes, target, strict=True))
     shape = tuple(wanted.get(axis, size) for axis, size in enumerate(x.shape))
-    return movement(partly(call, x, shape, x.value if shape == x.shape else None))
+    part = partly(call, x, shape, x.value if shape == x.shape else None)
+    larger = [at_least(before, after) is not True for before, after in zip(x.shape, shape, strict=True)]
+    return movement(including(part, 0, call.op) if any(larger) else part)
 
 
 OPERATORS = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ..errors import quoted
 from ..expressions import Size, divide_exactly, floor_divide, product
 from ..shapes import Element, Shape, Tensor, strides_of
@@ -136,7 +139,14 @@ def transpose(call: Call) -> Result:
     if sizes is not None:
         steps = strides_of(sizes)
         value = picked(x.value, [[place * steps[axis] for place in range(sizes[axis])] for axis in order])
-    return movement(regrouped(x, tuple(x.shape[axis] for axis in order), value))
+    return movement(_turned(x, tuple(x.shape[axis] for axis in order), order, value))
+
+
+def _turned(x: Tensor, shape: Shape, order: Sequence[int], value: list[Element] | None) -> Tensor:
+    turned, encoding = regrouped(x, shape, value), x.encoding
+    if encoding is None or encoding.axis is None or not -len(order) <= encoding.axis < len(order):
+        return turned
+    return replace(turned, encoding=replace(encoding, axis=order.index(encoding.axis % len(order))))
 
 
 def depth_to_space(call: Call) -> Result:

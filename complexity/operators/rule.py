@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NoReturn, TypeVar
 
-from ..accounting import Countable, Signal
+from ..accounting import Arrangement, Countable, Signal
 from ..arithmetic import Arithmetic
 from ..errors import ModelError, quoted
 from ..expressions import Expression, Size, symbol
 from ..formats import Format
 from ..shapes import Element, Shape, Tensor, is_known
 
-__all__ = ["MICROSOFT", "Call", "Operator", "Result", "Rule", "Steps", "Uncounted", "operand"]
+__all__ = ["MICROSOFT", "Call", "Layout", "Operator", "Result", "Rule", "Steps", "Uncounted", "operand"]
 
 # The domain of the operators onnxruntime adds to the standard.
 MICROSOFT = "com.microsoft"
@@ -168,6 +168,19 @@ class Steps:
         self.text(m)
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a named constant of the equations stands among the inputs, and how its rows of weights lie in it.
+
+    arrange: the input's array as [outputs, terms]. zero: the input whose numbers are taken off first, along `axis`.
+    """
+
+    input: int
+    arrange: Arrangement
+    zero: int | None = None
+    axis: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a rule answers: output tensors, and either work or the reason why there is none.
@@ -175,6 +188,8 @@ class Result:
     kind: the layer's or family's name in the report. formats: named number formats worth showing
     ("weight", "input", "accumulator"). packed: inputs whose stored elements are not their numbers, several of which
     share a byte or lie in padded blocks: how many numbers an input stands for, and the format of one.
+    layouts: constants of the equations whose values can be known, by the names the equations give them. partial: the
+    input whose open accumulator the equations go on with. padding: products whose input is padding, None if unknown.
     """
 
     outputs: tuple[Tensor, ...]
@@ -183,14 +198,17 @@ class Result:
     kind: str = ""
     formats: Mapping[str, Format] = field(default_factory=dict)
     packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    partial: int | None = None
+    padding: Size | None = 0
 
 
 Rule = Callable[[Call], Result]
 
 
-def operand(m: Arithmetic[Signal], tensor: Tensor, elements: Size) -> Signal:
+def operand(m: Arithmetic[Signal], tensor: Tensor, elements: Size, name: str = "") -> Signal:
     """A tensor as an operand of so many elements: a constant where it is the same at every run."""
-    return m.constant(elements, tensor.number) if tensor.constant else m.variable(elements, tensor.number)
+    return (m.constant if tensor.constant else m.variable)(elements, tensor.number, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product as cartesian
 
 from ..accounting import Signal
@@ -85,9 +86,12 @@ def _written(call: Call, places: list[int | None] | None) -> Result:
     if reduction not in ("none", "add", "mul", "max", "min"):
         call.refuse("E-SCATTER-REDUCTION", f"reduction is '{quoted(reduction)}', expected none, add, mul, max or min")
     value = _overwritten(data, updates, places) if reduction == "none" else None
-    result = joined((data, updates), data.shape, value)
+    result = joined((data, updates), data.shape, value, call.op)
     constant = result.constant and call.input(1).constant
-    result = Tensor(dtype=result.dtype, shape=result.shape, value=result.value, constant=constant, format=result.format)
+    if reduction in ("add", "mul"):
+        # How many updates meet in one place only the run decides.
+        result = replace(result, format=None, encoding=None)
+    result = replace(result, constant=constant, stored=frozenset())
     if reduction == "none":
         return movement(result)
     total = updates.size

@@ -21,7 +21,7 @@ __all__ = ["OPERATORS"]
 def _alike(tensors: Sequence[Tensor]) -> Tensor:
     """What tensors have in common: their shape if it is one."""
     shape = tensors[0].shape if all(tensor.shape == tensors[0].shape for tensor in tensors) else None
-    return joined(tensors, shape, tensors[0].value if len(tensors) == 1 else None)
+    return joined(tensors, shape, tensors[0].value if len(tensors) == 1 else None, "a sequence")
 
 
 def _of(item: Tensor, length: Size | None) -> Tensor:

@@ -11,6 +11,7 @@ from ..formats import FLOATS
 from ..quantization import Quantization
 from ..shapes import Element, Tensor
 from .attributes import text
+from .numbers import Stored
 from .rows import Answer
 from .scope import Body
 from .source import Source
@@ -89,6 +90,7 @@ class Analysis:
             value=_elements(values(stored, FLOATS_FOLDED if floating else INTEGERS_FOLDED)),
             constant=True,
             format=self.quantization.weight if floating else None,
+            known=None if stored.dtype == "string" else Stored(stored),
             stored=frozenset({identity}) if trained else frozenset(),
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import ComplexityError, ModelError, quoted
 from ..network import Row, Status
 from ..operators import find
-from ..operators.rule import Call, Operator, Result, Uncounted
+from ..operators.rule import Attribute, Call, Operator, Result, Uncounted
 from ..shapes import ShapeConflict, Tensor
 from . import control_flow
 from .analysis import Analysis, FunctionName
@@ -17,8 +17,9 @@ from .attributes import borrows_graph, plain_attributes, text
 from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
-from .rows import Answer, answer_of, trained
+from .rows import Answer, answer_of, freed, operands_of, trained
 from .scope import ABSENT, Body, Scope
+from .stated import stated
 from .unwalked import unwalked
 from .versions import version_problem
 
@@ -160,10 +161,17 @@ class Walker:
     ) -> Row:
         """The row of an operator's call; its outputs become known."""
         self.check(operator, node)
-        answer = self.answer(operator, node, index, path, inputs, live.uses)
+        call = self.call(operator, node, index, path, inputs, live.uses)
+        answer = self.answer(operator, node, call)
         tensors, place = answer.outputs, f"{self.place}#{index}"
         if operator.name in ("Constant", "ConstantOfShape"):
             tensors = tuple(self.owned(tensor, place) for tensor in tensors)
+        tensors, free = stated(self.analysis, node, call, tensors, place_of(self.prefix + path, operator.name))
+        if free is not None:
+            answer = freed(answer, free)
+        operands = operands_of(answer, inputs)
+        if "weight" in operands and tensors:
+            tensors = (replace(tensors[0], summed=operands["weight"]), *tensors[1:])
         self.define(node, tensors, live.scope)
         return Row(
             name=node_name(node, index),
@@ -180,6 +188,9 @@ class Walker:
             formats=answer.formats,
             formats_from=answer.formats_from,
             work=answer.work,
+            operands=operands,
+            only=answer.only,
+            padding=answer.padding,
             written=answer.written,
             live=live.after(index, node),
             trained=trained(self.analysis, operator, answer, inputs) if answer.claims else (),
@@ -234,45 +245,39 @@ class Walker:
                 remark = f"operator {quoted(operator.name)} has no attribute '{quoted(attribute.name)}'"
                 self.analysis.unknown_attributes[remark] = None
 
-    def answer(
-        self,
-        operator: Operator,
-        node: NodeProto,
-        index: int,
-        path: str,
-        inputs: tuple[Tensor | None, ...],
-        uses: Uses,
-    ) -> Answer:
+    def call(
+        self, operator: Operator, node: NodeProto, index: int, path: str, inputs: tuple[Tensor | None, ...], uses: Uses
+    ) -> Call:
+        """The node as its rule and the dialects see it."""
+        attributes: Mapping[str, Attribute] = {}
+        if node.attribute:
+            attributes = plain_attributes(node.attribute, self.attributes, self.analysis.tensor)
+        return Call(
+            op=operator.name,
+            domain=operator.domain,
+            version=self.opsets.get(operator.domain, 1),
+            inputs=inputs,
+            attributes=attributes,
+            wanted=tuple([bool(name) for name in node.output]),
+            alone=tuple([uses.count.get(name, 0) == 1 for name in node.input]),
+            name=self.analysis.size_name(f"{self.prefix}{path}", f"{self.place}#{index}"),
+        )
+
+    def answer(self, operator: Operator, node: NodeProto, call: Call) -> Answer:
         """The rule's answer, computed once for equal calls.
 
         Identities of stored tensors do not make calls unequal, so an answer that passes some on is not remembered.
         """
-        domain = operator.domain
-        version = self.opsets.get(domain, 1)
-        wanted = tuple([bool(name) for name in node.output])
-        alone = tuple([uses.count.get(name, 0) == 1 for name in node.input])
         signature = tuple([self.serialized(attribute) for attribute in node.attribute]) if node.attribute else ()
-        stored = any(tensor is not None and bool(tensor.stored) for tensor in inputs)
-        key = (domain, operator.name, version, inputs, signature, wanted, alone, stored)
+        stored = any(tensor is not None and bool(tensor.stored) for tensor in call.inputs)
+        key = (call.domain, call.op, call.version, call.inputs, signature, call.wanted, call.alone, stored)
         found = self.analysis.answers.get(key)
         if found is not None:
             return found
-        call = Call(
-            op=operator.name,
-            domain=domain,
-            version=version,
-            inputs=inputs,
-            attributes=plain_attributes(node.attribute, self.attributes, self.analysis.tensor)
-            if node.attribute
-            else {},
-            wanted=wanted,
-            alone=alone,
-            name=self.analysis.size_name(f"{self.prefix}{path}", f"{self.place}#{index}"),
-        )
         found = answer_of(self.analysis, operator, call, self.result(operator, call))
         if call.invented:
             self.analysis.inventions += 1
-        elif inputs and not any(tensor.stored for tensor in found.outputs):
+        elif call.inputs and not any(tensor.stored for tensor in found.outputs):
             self.analysis.answers[key] = found
         return found
 

@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..accounting import Countable
+from ..accounting import Countable, Matrix
 from ..errors import ModelError
 from ..expressions import Size, is_expression, product
 from ..formats import FLOATS, Format
 from ..network import Status, Stored
-from ..operators.rule import Call, Operator, Result, Uncounted
+from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
 from ..shapes import RANK, Shape, Tensor
+from .numbers import Shifted
 
 if TYPE_CHECKING:
     from .analysis import Analysis
 
-__all__ = ["Answer", "answer_of", "trained"]
+__all__ = ["Answer", "answer_of", "freed", "operands_of", "trained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,10 @@ class Answer:
     written: Inventory | None = field(default_factory=Inventory)
     claims: bool = True
     packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    partial: int | None = None
+    padding: Size | None = 0
+    only: str = ""
 
 
 def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result | Uncounted) -> Answer:
@@ -74,7 +79,37 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
         formats_from=f"--quant {quantization.text}" if quantization.activation or quantization.weight else "model",
         written=_written(wanted),
         packed=result.packed,
+        layouts=result.layouts,
+        partial=result.partial,
+        padding=result.padding,
     )
+
+
+def freed(answer: Answer, reason: str) -> Answer:
+    """The answer of a node that costs nothing after all; what it passes on stays with whoever computes with it."""
+    return Answer(
+        outputs=answer.outputs, shapes=answer.shapes, reason=reason, kind="quantizer", written=Inventory(), claims=False
+    )
+
+
+def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Matrix]:
+    """The constants of a node's equations whose values can be read, arranged as the equations use them."""
+    found: dict[str, Matrix] = {}
+    for name, layout in answer.layouts.items():
+        tensor = inputs[layout.input] if layout.input < len(inputs) else None
+        if tensor is None or tensor.known is None:
+            continue
+        numbers = tensor.known
+        if layout.zero is not None and layout.zero < len(inputs) and (zero := inputs[layout.zero]) is not None:
+            if zero.known is None:
+                continue
+            numbers = Shifted(numbers, zero.known, layout.axis)
+        # What the file says goes as it is; real numbers are rounded to the format asked for.
+        format = tensor.format if tensor.encoding is None else None
+        found[name] = Matrix(numbers_of=numbers, arrange=layout.arrange, format=format)
+    if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
+        found["partial"] = open.summed
+    return found
 
 
 def trained(

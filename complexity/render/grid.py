@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from ..errors import quoted
 from ..expressions import Size, is_expression, names, substitute
+from ..measuring import Number, Totals
 from ..metrics import BY_KEY
-from ..report import Entry, Number, Report, combined, shown_shape
+from ..report import Entry, Report, combined, shown_shape
 from ..shapes import Shape
 from .columns import Cell, columns
 from .view import View
@@ -108,7 +109,7 @@ def _layers(reports: Sequence[Report], view: View) -> list[_Group]:
         found = [entries.get(key) for entries in keyed]
         first = next(entry for entry in found if entry is not None)
         values = [_nothing() if entry is None else entry.metrics for entry in found]
-        groups.append(_Group(_labels(first, view), values, int(first.row.status.value == "uncounted")))
+        groups.append(_Group(_labels(first, view), values, int(first.status.value == "uncounted")))
     return groups
 
 
@@ -151,8 +152,12 @@ def _dearest(groups: list[_Group], view: View, heads: int) -> list[_Group]:
 def _together(groups: Sequence[_Group], index: int) -> Values:
     """Several rows as one: what only an uncounted row lacks is left out, any other missing value stays missing."""
     rows = [(group.values[index], group.uncounted) for group in groups]
-    values = {key: [row[key] for row, uncounted in rows if row[key] is not None or not uncounted] for key in BY_KEY}
-    return {key: combined(known, BY_KEY[key]) if known else None for key, known in values.items()}
+
+    def value(key: str) -> Number:
+        known = [row[key] for row, uncounted in rows if row[key] is not None or not uncounted]
+        return combined(known, BY_KEY[key]) if known else None
+
+    return Totals(value, tuple(BY_KEY))
 
 
 def _rank(value: Number) -> int:
@@ -168,12 +173,12 @@ def _label(entry: Entry, label: str, width: int) -> str:
         return quoted(row.path if label == "layer" else row.name, width)
     if label == "op":
         marks = "" if row.repeat == 1 else " (not charged)" if row.alternative else f" x{_times(row.repeat)}"
-        return quoted(row.op, 40) + marks + (" (uncounted)" if row.status.value == "uncounted" else "")
+        return quoted(row.op, 40) + marks + (" (uncounted)" if entry.status.value == "uncounted" else "")
     if label in ("input", "output"):
         return _first_shape(row.inputs if label == "input" else row.outputs)
     if label == "formats":
         return " ".join(f"{name}:{format}" for name, format in row.formats.items())
-    return {"kind": row.kind, "status": row.status.value, "repeat": quoted(row.repeat, 40)}[label]
+    return {"kind": row.kind, "status": entry.status.value, "repeat": quoted(row.repeat, 40)}[label]
 
 
 def _first_shape(shapes: Sequence[Shape | None]) -> str:

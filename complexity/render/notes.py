@@ -51,7 +51,7 @@ def notes(reports: Sequence[Report]) -> list[str]:
         missing = [
             f"  {quoted(entry.row.path)} ({quoted(entry.row.op, 40)}): {quoted(entry.row.reason, 120)}"
             for entry in first.entries
-            if entry.row.status is Status.UNCOUNTED
+            if entry.status is Status.UNCOUNTED
         ]
         lines.extend(missing[:SHOWN])
         lines.extend([f"  and {len(missing) - SHOWN} more"] if len(missing) > SHOWN else [])
@@ -65,7 +65,7 @@ def notes(reports: Sequence[Report]) -> list[str]:
 
 def _float_nabs(reports: Iterable[Report]) -> bool:
     return any(
-        entry.metrics["nabs"] is None and entry.row.status is not Status.UNCOUNTED
+        entry.metrics["nabs"] is None and entry.status is not Status.UNCOUNTED
         for report in reports
         for entry in report.entries
     )

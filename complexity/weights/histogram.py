@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FloatStatistics", "Statistics", "float_statistics", "histogram", "statistics"]
 
-# Numbers handled at a time: with the 64-bit copy that numpy makes of them they stay in the second cache.
-SLICE = 1 << 16
+# Numbers handled at a time: with the 64-bit copy that numpy makes of them they stay in a cache.
+SLICE = 1 << 17
 # The widest range of values that is counted in a table instead of sorted.
 RANGE = 1 << 16
 
@@ -95,8 +95,8 @@ def histogram(arrays: Iterable[Array]) -> dict[int, int]:
     for sign, table in pairs.items():
         values = np.arange(256, dtype=np.uint8).view(np.int8 if sign < 0 else np.uint8).tolist()
         # A pair counts once for either of its bytes.
-        table = table.reshape(256, 256)
-        each = table.sum(0) + table.sum(1)
+        square = table.reshape(256, 256)
+        each = square.sum(0) + square.sum(1)
         total.update({value: count for value, count in zip(values, each.tolist(), strict=True) if count})
     return dict(sorted(total.items()))
 

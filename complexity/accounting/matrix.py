@@ -1,0 +1,213 @@
+"""A constant operand whose numbers are known, arranged as the rows of weights of its outputs.
+
+Everything is read when it is asked for, and only results are kept: the numbers may be as large as the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from ..formats import Format
+from ..ops import Kind
+from .mixed import intervals, mixed_widths
+from .rounding import rounded
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    from ..weights.histogram import FloatStatistics, Statistics
+    from ..weights.sharing import Shared
+    from ..weights.trees import Trees
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["Arrangement", "Matrix", "Numbers"]
+
+Arrangement = Callable[["Array"], "Array"]
+Products = dict[tuple[Kind, int | None], int]
+
+
+class Numbers(Protocol):
+    """The numbers of a constant tensor, as `shapes.Known` reads them."""
+
+    @property
+    def whole(self) -> bool: ...
+
+    def integers(self) -> Array: ...
+
+    def reals(self) -> Array: ...
+
+    def widths(self) -> Array | None: ...
+
+
+@dataclass(eq=False, kw_only=True)
+class Matrix:
+    """numbers: where they come from. arrange: from the tensor's shape to [outputs, terms]. format: what real numbers
+    are rounded to, None where they stay as they are."""
+
+    numbers_of: Numbers
+    arrange: Arrangement
+    format: Format | None = None
+    _trees: dict[object, Trees] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the numbers are integers, or are rounded to integers of a format."""
+        return self.numbers_of.whole or (self.format is not None and not self.format.floating)
+
+    def _array(self) -> Array:
+        """[outputs, terms], integers if `whole`."""
+        if self.numbers_of.whole:
+            return self.arrange(self.numbers_of.integers())
+        reals = self.numbers_of.reals()
+        return self.arrange(reals if self.format is None or self.format.floating else rounded(reals, self.format))
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        rows, columns = self._array().shape
+        return rows, columns
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs have weights of their own."""
+        return self._shape[0]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers there are."""
+        return self._shape[0] * self._shape[1]
+
+    @property
+    def single(self) -> Matrix:
+        """The same numbers as lone factors: one term an output."""
+        return replace(self, arrange=lambda array: self.arrange(array).reshape(-1, 1), _trees={})
+
+    @cached_property
+    def statistics(self) -> Statistics | FloatStatistics:
+        """Zeros, powers of two, digits … of all numbers."""
+        from ..weights.histogram import float_statistics, statistics
+
+        return statistics(self._histogram) if self.whole else float_statistics([self._array()])
+
+    @cached_property
+    def _histogram(self) -> dict[int, int]:
+        from ..weights.histogram import histogram
+
+        return histogram([self._array()])
+
+    @cached_property
+    def _empty(self) -> int:
+        """Outputs all of whose weights are zero."""
+        import numpy as np
+
+        array = self._array()
+        if not array.size:
+            return len(array)
+        used = np.bitwise_or.reduce(array, axis=1) != 0 if array.dtype.kind in "iu" else (array != 0).any(axis=1)
+        return len(array) - int(np.count_nonzero(used))
+
+    @property
+    def joins(self) -> int:
+        """Additions of the products by numbers that are not zero."""
+        found = self.statistics
+        return found.numbers - found.zeros - (self.outputs - self._empty)
+
+    @property
+    def digit_joins(self) -> int:
+        """Additions of the canonical signed digits; the numbers are integers."""
+        digits: int = getattr(self.statistics, "csd_digits")  # noqa: B009
+        return digits - (self.outputs - self._empty)
+
+    def trees(self, structure: str, x: Matrix | None, interval: tuple[int, int]) -> Trees:
+        """The adder tree of every output, of `products` or of `digits`; `interval` is that of the inputs."""
+        from ..weights.trees import digit_trees, product_trees
+
+        low, high = intervals(x.widths() if x else None, interval, self._shape[1])
+        key = structure, *(end if isinstance(end, int) else end.tobytes() for end in (low, high))
+        if key not in self._trees:
+            grown = digit_trees if structure == "digits" else product_trees
+            self._trees[key] = grown([self._array()], low, high)
+        return self._trees[key]
+
+    def shared(self, x: Matrix | None, interval: tuple[int, int]) -> Shared | None:
+        """The additions left when subexpressions that occur twice are computed once; None where that is too much."""
+        from ..weights.sharing import shared_trees
+
+        low, high = intervals(x.widths() if x else None, interval, self._shape[1])
+        return shared_trees(self._array().T, low, high)
+
+    @property
+    def distinct_products(self) -> int:
+        """Multipliers needed where products of one input are shared up to sign and shift."""
+        from ..weights.sharing import distinct_products
+
+        return distinct_products(self._array().T)
+
+    def hull(self, interval: tuple[int, int], *, single: bool = False) -> tuple[int, int]:
+        """Smallest and largest sum of products over all outputs, or lone product."""
+        low, high = interval
+        if single:
+            ends = [value * end for value in self._histogram for end in interval] or [0]
+            return min(ends), max(ends)
+        import numpy as np
+
+        array = self._array()
+        if not array.size:
+            return 0, 0
+        reach = max(map(abs, (*interval, *self._histogram)), default=0)
+        kind = np.int64 if reach * reach * array.shape[1] < 1 << 62 else object
+        positive = np.maximum(array, 0).sum(axis=1, dtype=kind)
+        negative = np.minimum(array, 0).sum(axis=1, dtype=kind)
+        return int((positive * low + negative * high).min()), int((positive * high + negative * low).max())
+
+    def range(self, fraction: int) -> tuple[int, int] | None:
+        """Smallest and largest number in units of 2**-fraction; None where they are no integers.
+
+        Integers of a file are in the units of what they are added to; real numbers are rounded to them.
+        """
+        if self.whole and (self.format is None or self.numbers_of.whole):
+            return min(self._histogram, default=0), max(self._histogram, default=0)
+        if self.format is None or self.format.floating:
+            return None
+        import numpy as np
+
+        scaled = np.rint(np.nan_to_num(np.asarray(self.numbers_of.reals(), np.float64)) * 2.0**fraction)
+        return (int(scaled.min()), int(scaled.max())) if scaled.size else (0, 0)
+
+    def widths(self) -> Array | None:
+        """Bits of every number where they differ, [outputs, terms]."""
+        found = self.numbers_of.widths()
+        return None if found is None else self.arrange(found)
+
+    def products(
+        self, x: Matrix | None, left: Format, right: Format, interval: tuple[int, int]
+    ) -> Iterator[tuple[Format, Format, Products]]:
+        """Products by these numbers, by operand formats: kind and result width (None of floats) to how many."""
+        mixed = mixed_widths(x, self, left, right)
+        if mixed is None:
+            yield left, right, self._products(self._histogram if self.whole else None, left, interval)
+            return
+        from ..weights.histogram import histogram
+
+        array = self._array()
+        for one, other, chosen, ends in mixed.classes(interval):
+            yield one, other, self._products(histogram([array[chosen]]) if self.whole else None, one, ends)
+
+    def _products(self, counts: dict[int, int] | None, left: Format, interval: tuple[int, int]) -> Products:
+        found: Products = {}
+        if counts is None or left.floating:
+            every = self.statistics
+            kinds = (Kind.MULTIPLY, every.general), (Kind.SHIFT_PRODUCT, every.powers), (Kind.NO_PRODUCT, every.zeros)
+            return {(kind, None): count for kind, count in kinds}
+        for value, count in counts.items():
+            ends = value * interval[0], value * interval[1]
+            bits = max(max(end.bit_length() if end >= 0 else (-end - 1).bit_length() for end in ends) + 1, 1)
+            power = abs(value).bit_count() == 1
+            kind = Kind.NO_PRODUCT if value == 0 else Kind.SHIFT_PRODUCT if power else Kind.MULTIPLY
+            found[kind, bits] = found.get((kind, bits), 0) + count
+        return found

@@ -1,0 +1,32 @@
+"""The shift-add kernel after subexpressions that occur twice are computed once."""
+
+from __future__ import annotations
+
+from ..ops import Kind, Op, Role
+from .counter import Signal
+from .exact import Times
+from .matrix import Matrix
+from .shift_add import ShiftAddCounter
+
+__all__ = ["SharedCounter"]
+
+
+class SharedCounter(ShiftAddCounter):
+    """Two-term elimination over the digits of every matrix; one too large to search is charged as unknown."""
+
+    def _summed(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> Signal:
+        fraction = x.fraction + weight.fraction
+        found = matrix.shared(x.matrix, x.interval)
+        low, high = matrix.hull(x.interval)
+        total = self._held(x.elements, x._replace(constant=False), (low, high), fraction)
+        if found is None:
+            self._charge(times, Op(Kind.UNKNOWN, role, x.format, weight.format, total.format))
+            return total
+        for (subtracts, width, passed), count in found.additions.items():
+            held = self._sized(width, fraction)
+            kind = Kind.SUBTRACT if subtracts else Kind.ADD
+            self._charge(count * times, Op(kind, role, held, held, held, passed=min(passed, held.width)))
+        for width, count in found.negations.items():
+            held = self._sized(width, fraction)
+            self._charge(count * times, Op(Kind.NEGATE, role, held, held, held))
+        return total

@@ -1,0 +1,85 @@
+"""What becomes known of a node's outputs beside their shapes: constants' numbers, what a dialect says, float edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..formats import FLOATS
+from ..operators.rule import Call
+from ..shapes import Known, Tensor
+from .dialects import reader
+from .numbers import Computed, Varied
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from .analysis import Analysis
+
+__all__ = ["stated"]
+
+# Operators that keep every number at its channel, so that widths of channels stay where they are.
+CHANNELS_KEPT = frozenset(("Relu", "MaxPool", "Identity", "Dropout", "GlobalMaxPool", "Clip", "Pad"))
+
+
+def stated(
+    analysis: Analysis, node: NodeProto, call: Call, outputs: Sequence[Tensor], place: str
+) -> tuple[tuple[Tensor, ...], str | None]:
+    """The outputs with their numbers, and why the node is free where a dialect makes it so."""
+    tensors = outputs
+    if call.inputs:
+        tensors = tuple(
+            replace(tensor, known=_known(node, call, tensor, index))
+            if tensor.constant or tensor.known is not None
+            else tensor
+            for index, tensor in enumerate(outputs)
+        )
+    read, free = reader(call.domain, call.op), None
+    if read is not None and tensors:
+        statement = read(call, tuple(tensors), place)
+        if statement is not None:
+            free = statement.free
+            tensors = tuple(
+                _asked(analysis, tensor) if tensor.encoding is not None else tensor for tensor in statement.outputs
+            )
+    return tuple(_with_cause(call, tensor, place) for tensor in tensors), free
+
+
+def _asked(analysis: Analysis, tensor: Tensor) -> Tensor:
+    """What the command line asks for goes before what the file says."""
+    quantization = analysis.quantization
+    asked = quantization.weight if tensor.constant else quantization.activation
+    return tensor if asked is None else replace(tensor, format=asked, encoding=None)
+
+
+def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | None:
+    """The numbers of a constant output, to be computed when they are asked for."""
+    first = call.inputs[0]
+    if not tensor.constant:
+        kept = first is not None and isinstance(first.known, Varied) and call.op in CHANNELS_KEPT
+        return first.known if kept and first is not None else None
+    inputs = [tensor.known if tensor is not None else None for tensor in call.inputs]
+    missing = any(tensor is not None and tensor.known is None for tensor in call.inputs)
+    if missing or tensor.shape is None or not all(isinstance(size, int) for size in tensor.shape):
+        return None
+    shape = tuple(size for size in tensor.shape if isinstance(size, int))
+    return Computed(
+        node=node,
+        index=index,
+        version=call.version,
+        dtype=tensor.dtype,
+        shape=shape,
+        inputs=inputs,
+        attributes=call.attributes,
+    )
+
+
+def _with_cause(call: Call, tensor: Tensor, place: str) -> Tensor:
+    """A float that quantized numbers became: it remembers the first node that made it one."""
+    if tensor.dtype not in FLOATS or tensor.format is not None:
+        return tensor
+    cause = next((each.cause for each in call.inputs if each is not None and each.cause), "")
+    if not cause and any(each is not None and each.encoding is not None for each in call.inputs):
+        cause = f"{place} ({call.op})"
+    return replace(tensor, cause=cause) if cause else tensor
