@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("input", metavar="INPUT|METRIC", help="an .onnx file, a .toml or .json specification, MODEL@QUANT, or a metric")
     add("layer", nargs="?", metavar="LAYER", help="a row of the report: its name, its path or a glob")
     add("--metric", metavar="LIST", help=f"metrics, comma-separated (default {','.join(DEFAULTS)})")
-    add("--quant", default="model", metavar="SPEC", help="w8a8, w:pot4,a8, fp32 …")
+    add("--quant", default="model", metavar="SPEC", help="w8a8, w:pot4,a8, fp32 …, or a file of formats by layer")
     add("--convention", default="paper", metavar="NAME", help="paper (default) or exact")
     add("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named dimension")
     add("--shape", action="append", default=[], metavar="INPUT=1x3x224", help="fix an input's shape")

@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rows.add_argument("--si", action="store_true", help="round numbers in tables to k, M, G")
     rows.add_argument("--symbolic", action="store_true", help="each layer's closed form in the literature's letters")
     counting = parser.add_argument_group("what is counted")
-    counting.add_argument("--quant", action="append", metavar="SPEC", help="w8a8, w:pot4,a8, fp32 … (repeatable)")
+    formats = "w8a8, w:pot4,a8, fp32 …, or a file of formats by layer (repeatable)"
+    counting.add_argument("--quant", action="append", metavar="SPEC", help=formats)
     counting.add_argument("--input-bits", type=_positive, metavar="N", help="width of the graph's float inputs")
     counting.add_argument("--convention", default="paper", metavar="NAME", help="paper (default) or exact")
     counting.add_argument("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named dimension")

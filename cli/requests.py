@@ -10,7 +10,7 @@ from nncomplexity.api import report_on
 from nncomplexity.errors import ComplexityError, quoted
 from nncomplexity.parsers.files import open_input
 from nncomplexity.parsers.inputs import Bindings
-from nncomplexity.quantization import parse_quantization
+from nncomplexity.parsers.quantization_file import read_quantization
 from nncomplexity.report import Report
 
 __all__ = ["Request"]
@@ -28,7 +28,7 @@ class Request:
 
     def __post_init__(self) -> None:
         for quant in self.quants:
-            parse_quantization(quant).with_input_bits(self.input_bits)
+            read_quantization(quant).with_input_bits(self.input_bits)
 
     def reports(self, place: str) -> Iterator[Report]:
         """The reports on an input, everything that can be refused already computed."""
@@ -40,7 +40,7 @@ class Request:
             except ComplexityError as error:
                 raise error.at("standard input") from None
         for quant in quants:
-            quantization = parse_quantization(quant).with_input_bits(self.input_bits)
+            quantization = read_quantization(quant).with_input_bits(self.input_bits)
             report = report_on(source, self.bindings, quantization, self.convention)
             if file == "-":
                 report = replace(report, network=replace(report.network, path="-"))

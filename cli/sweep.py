@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PARAM=FROM:TO[:STEP]",
         help="values of a field of the kind or of a named size, TO included; PARAM=VALUE for one (repeatable)",
     )
-    add("-Q", "--quant", action="append", metavar="SPEC", help="w8a8, w:pot4,a8, fp32 … (repeatable)")
+    formats = "w8a8, w:pot4,a8, fp32 …, or a file of formats by layer (repeatable)"
+    add("-Q", "--quant", action="append", metavar="SPEC", help=formats)
     add("--metric", metavar="LIST", help=f"metrics, comma-separated (default {','.join(METRICS)})")
     add("--equal", metavar="METRIC=VALUE", help="of each quantization only the point whose cost is nearest")
     add("--convention", default="paper", metavar="NAME", help="paper (default) or exact")

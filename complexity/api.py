@@ -12,7 +12,8 @@ from .errors import BindingError, did_you_mean, quoted
 from .layers.layer import Layer
 from .network import Network as Rows
 from .parsers.inputs import Bindings
-from .quantization import Quantization, parse_quantization
+from .parsers.quantization_file import read_quantization
+from .quantization import Quantization
 from .report import Report, check_convention
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def analyze(
     source: path of an ONNX file, its bytes, `-` for standard input, a ModelProto; path of a layer specification (.toml,
     .json) or its dictionary; a layer, layers in order, or a Network of them.
     dims, shapes, values: sizes of named dimensions, shapes of inputs, values of integer inputs.
-    quant: formats of float tensors, as in `--quant` ("w8a8"); "model" keeps what the file says.
+    quant: number formats as in `--quant`: "w8a8", or a file of formats by layer; "model" keeps what the file says.
     input_bits: width of the graph's float inputs, where it is not that of other activations.
     convention: "paper" (published closed forms) or "exact" (a kernel of real multipliers and balanced adder trees).
     Raises ModelError (the file), SpecError (the layers), BindingError, QuantizationError or UsageError (the arguments).
@@ -46,7 +47,7 @@ def analyze(
     check_convention(convention)
     given = {name: (value,) if isinstance(value, int) else tuple(value) for name, value in (values or {}).items()}
     bindings = Bindings(dims=dims or {}, shapes=shapes or {}, values=given)
-    return report_on(source, bindings, parse_quantization(quant).with_input_bits(input_bits), convention)
+    return report_on(source, bindings, read_quantization(quant).with_input_bits(input_bits), convention)
 
 
 def report_on(source: Source, bindings: Bindings, quantization: Quantization, convention: str) -> Report:

@@ -15,7 +15,7 @@ from .layers.layer import FLOAT32, Layer
 from .network import Network as Rows
 from .network import Row, Status, Stored
 from .ops import Inventory, Kind, Op, Role
-from .quantization import Quantization, parse_quantization
+from .quantization import Quantization, Said, parse_quantization
 from .shapes import Shape
 
 __all__ = ["SUFFIXES", "Network", "Part", "network_of", "symbols"]
@@ -46,6 +46,14 @@ class Part:
     layer: Layer
     accumulator: int | None = None
     formats_from: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What the layer before writes, None before the first; said: from outside, so it is above what a layer says."""
+
+    format: Format | None = None
+    said: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,16 +124,28 @@ class Network:
 
         Missing `input` is the previous layer's `activation`; missing `activation`, `key` and `value` are the layer's
         `input`; missing `recurrent` is its `weight`; what is left is float32.
+        Raises QuantizationError E-QUANT-CHANNELS for widths of more or fewer channels than the layer has.
         """
         default = parse_quantization(self.quant)
-        before: Format | None = None
+        before = Before()
         for part in self.named:
-            layer = _filled(part.layer, quantization, default, before)
-            before = layer.activation
-            yield replace(part, layer=layer, formats_from=_source(part.layer, quantization, default))
+            said = quantization.said((part.name,))
+            if said.widths:
+                quantization.check_channels(said, part.name, _channels(part.layer))
+            given = _given(part.layer, said, quantization, default, before)
+            layer = _filled(part.layer, said, default, given)
+            before = Before(format=layer.activation, said=said.activation is not None)
+            width = part.accumulator
+            if quantization.tables:
+                declared = width or default.accumulator
+                width = said.accumulator if said.table is not None else said.accumulator or declared
+            source = said.source if said.table is not None else _source(part.layer, quantization, default)
+            yield replace(part, layer=layer, accumulator=width, formats_from=source)
 
     def accumulator(self, quantization: Quantization = NOTHING) -> int | None:
-        """The declared width of every accumulator."""
+        """The declared width of every accumulator; None where tables declare them layer by layer."""
+        if quantization.tables:
+            return None
         return quantization.accumulator or parse_quantization(self.quant).accumulator
 
     def rows(self, quantization: Quantization = NOTHING) -> Rows:
@@ -138,8 +158,8 @@ class Network:
             free=self.free,
             quantization=said.text,
             accumulator=self.accumulator(quantization),
-            input_bits=quantization.input.width if quantization.input else None,
-            warnings=tuple(_mismatches(parts)),
+            input_bits=quantization.input.width if quantization.asked and quantization.input else None,
+            warnings=(*_mismatches(parts), *quantization.unmatched([(part.name,) for part in parts])),
             digest=self.digest,
         )
 
@@ -239,19 +259,40 @@ def _mismatches(parts: Sequence[Part]) -> Iterator[str]:
             yield f"'{quoted(after.name)}' takes {given[-1]} inputs, but '{quoted(before.name)}' gives {shown}"
 
 
-def _filled(layer: Layer, forced: Quantization, default: Quantization, before: Format | None) -> Layer:
+def _given(layer: Layer, said: Said, forced: Quantization, default: Quantization, before: Before) -> Format:
+    """The format a layer reads: said of it, else what the layer before writes, else its own."""
+    own = _said(layer, "input") if hasattr(layer, "input") else None
+    if before.format is not None:
+        return said.input or (before.format if before.said else None) or forced.activation or own or before.format
+    if forced.asked and forced.input:
+        return forced.input
+    return (
+        said.input
+        or forced.input
+        or (own if forced.activation is None else None)
+        or default.input
+        or forced.activation
+        or own
+        or default.activation
+        or FLOAT32
+    )
+
+
+def _filled(layer: Layer, said: Said, default: Quantization, given: Format) -> Layer:
     own = {name: _said(layer, name) for name in _format_fields(layer)}
-    given = forced.activation or own.get("input") or before or default.activation or FLOAT32
-    if before is None:
-        first = own.get("input") if forced.activation is None else None
-        given = forced.input or first or default.input or given
-    weight = forced.weight or own.get("weight") or default.weight or FLOAT32
-    recurrent = forced.weight or own.get("recurrent") or weight
-    activation = forced.activation or own.get("activation") or default.activation or given
+    weight = said.weight or own.get("weight") or default.weight or FLOAT32
+    recurrent = said.recurrent or own.get("recurrent") or weight
+    activation = said.activation or own.get("activation") or default.activation or given
     found = {"weight": weight, "input": given, "recurrent": recurrent, "activation": activation}
-    found |= {name: forced.activation or own.get(name) or given for name in ("key", "value")}
+    found |= {name: said.input or said.activation or own.get(name) or given for name in ("key", "value")}
     changed = {name: found[name] for name in own if getattr(layer, name) is not found[name]}
     return replace(layer, **changed) if changed else layer  # type: ignore[arg-type]
+
+
+def _channels(layer: Layer) -> Size | None:
+    """The output channels of a layer, None where its fields do not say."""
+    named = (_size(layer, name) for name in ("filters", "units", "hidden", "reservoir", "outputs"))
+    return next((size for size in named if size is not None), None)
 
 
 def _format_fields(layer: Layer) -> Iterator[str]:
@@ -265,12 +306,13 @@ def _said(layer: Layer, name: str) -> Format | None:
 
 
 def _says(quantization: Quantization) -> bool:
-    return any((quantization.weight, quantization.activation, quantization.input, quantization.accumulator))
+    formats = (quantization.weight, quantization.activation, quantization.input, quantization.recurrent)
+    return any((*formats, quantization.accumulator, quantization.tables))
 
 
 def _source(layer: Layer, forced: Quantization, default: Quantization) -> str:
-    if forced.weight or forced.activation:
-        return f"--quant {forced.text}"
+    if forced.weight or forced.activation or forced.recurrent:
+        return forced.general.source
     if any(_said(layer, name) for name in _format_fields(layer)):
         return "layer"
     return f"quant {default.text}" if _says(default) else "default"

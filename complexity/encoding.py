@@ -27,7 +27,7 @@ class Encoding:
     number for the whole tensor. granularity, axis, block: what one step holds for. zero_point: the integer that means
     0, None where it is not one known number for the whole tensor. narrow: the most negative integer is left out.
     rounding: as ONNX and QONNX name the modes. scheme: uniform, bipolar, float. source: what says all this, for the
-    reader: a dialect and a node, or the operator whose exact arithmetic made it.
+    reader: a dialect and a node, or the operator whose exact arithmetic made it (then it is derived).
     """
 
     source: str
@@ -40,6 +40,7 @@ class Encoding:
     narrow: bool = False
     rounding: str = "ROUND"
     scheme: str = "uniform"
+    derived: bool = False
 
     @property
     def shift(self) -> int | None:

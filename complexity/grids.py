@@ -22,6 +22,7 @@ __all__ = [
     "Grid",
     "added",
     "divided",
+    "evened",
     "greater",
     "grid_of",
     "grown_together",
@@ -29,6 +30,7 @@ __all__ = [
     "multiplied",
     "negated",
     "on_grid",
+    "one_step",
     "partial_sums",
     "point",
     "powered",
@@ -44,6 +46,8 @@ __all__ = [
 FINER = 1 << 16
 # Steps that a long chain of scales has made longer than this are no longer followed.
 LONGEST_STEP = 4096
+# One step for all numbers of a tensor.
+WHOLE = (Granularity.TENSOR, Granularity.RUN)
 
 
 class Grid(NamedTuple):
@@ -279,20 +283,15 @@ def on_grid(tensor: Tensor, grid: Grid, source: str, origins: Sequence[Tensor] =
     binary point are stated where every origin states them and the step is a power of two.
     """
     grid = _simple(grid)
-    origin = origins[0] if len(origins) == 1 else None
-    encoding = Encoding(source=source, step=_followed(grid.step))
-    zero = 0
-    if origin is not None and origin.encoding is not None:
-        zero = origin.encoding.zero_point or 0
-        before = grid_of(origin)
-        if before == grid:
-            return replace(tensor, format=origin.number, encoding=origin.encoding)
-        axis = origin.encoding.axis if origin.rank == tensor.rank else None
-        encoding = replace(origin.encoding, source=source, step=encoding.step, axis=axis, carrier=None, narrow=False)
-        if encoding.step is not None:
-            encoding = replace(encoding, granularity=Granularity.TENSOR, axis=None, block=0)
+    encoding, zero = _meaning(tensor, _followed(grid.step), source, origins), 0
+    if len(origins) == 1 and (held := origins[0].encoding) is not None:
+        zero, before = held.zero_point or 0, grid_of(origins[0])
         if before is not None and before[1:] == grid[1:]:
-            return replace(tensor, format=_pointed(origin.number, encoding, origins), encoding=encoding)
+            number = origins[0].number if tensor.size == origins[0].size else evened(origins[0].number)
+            if before == grid:
+                return replace(tensor, format=number, encoding=_kept(held, encoding, held.source))
+            encoding = _kept(held, encoding, source)
+            return replace(tensor, format=_pointed(number, encoding, origins), encoding=encoding)
     if grid.bipolar:
         return replace(tensor, format=Binary(), encoding=replace(encoding, zero_point=0, scheme="bipolar"))
     shifted, direct = integers(grid.low + zero, grid.high + zero), integers(grid.low, grid.high)
@@ -301,6 +300,48 @@ def on_grid(tensor: Tensor, grid: Grid, source: str, origins: Sequence[Tensor] =
         return tensor
     encoding = replace(encoding, zero_point=zero if narrow is shifted else 0, scheme="uniform")
     return replace(tensor, format=_pointed(narrow, encoding, origins), encoding=encoding)
+
+
+def _kept(held: Encoding, made: Encoding, source: str) -> Encoding:
+    """What is stored as before, with steps of another length or along other axes."""
+    return replace(
+        held,
+        source=source,
+        derived=held.derived or source != held.source,
+        step=made.step,
+        granularity=made.granularity,
+        axis=made.axis,
+        block=made.block,
+    )
+
+
+def _meaning(tensor: Tensor, step: Fraction | None, source: str, origins: Sequence[Tensor]) -> Encoding:
+    """An encoding of integers stored as they are; what no known step holds for follows from the origins."""
+    found = [origin.encoding for origin in origins if origin.encoding is not None]
+    lost = len(found) == 1 and found[0].step is not None
+    if step is not None or (not lost and all(encoding.granularity in WHOLE for encoding in found)):
+        return Encoding(source=source, derived=True, step=step)
+    if lost or len(found) > 1:
+        return Encoding(source=source, derived=True, granularity=Granularity.ELEMENT)
+    axis = found[0].axis if origins[0].rank == tensor.rank else None
+    return Encoding(source=source, derived=True, granularity=found[0].granularity, axis=axis, block=found[0].block)
+
+
+def evened(number: Format) -> Format:
+    """A format for some of a tensor's numbers: of several widths, which ones they have is not known."""
+    if not isinstance(number, Mixed):
+        return number
+    return Fixed(bits=number.bits, integer=number.integer, signed=number.signed, reachable=number.reachable)
+
+
+def one_step(tensor: Tensor, axes: Sequence[int]) -> bool:
+    """Whether the numbers along these axes have one step, known or not: only then is their sum one of integers."""
+    encoding = tensor.encoding
+    if encoding is None or encoding.step is not None or encoding.granularity in WHOLE:
+        return True
+    if encoding.granularity is not Granularity.CHANNEL or encoding.axis is None or tensor.rank is None:
+        return False
+    return encoding.axis % tensor.rank not in axes
 
 
 def _followed(step: Fraction | None) -> Fraction | None:

@@ -128,7 +128,7 @@ def merge(rows: Iterable[Row]) -> list[Row]:
 
 def _signature(row: Row) -> object:
     inner = tuple(tuple((_signature(each), each.repeat) for each in branch) for branch in row.branches)
-    formats = tuple(row.formats.values())
+    formats = (*row.formats.values(), row.formats_from, row.accumulator)
     # Equal work of one node is one object: attributes that depend on the call around make another.
     return (
         row.place,

@@ -9,7 +9,7 @@ from fractions import Fraction
 from .catalogue import network_of
 from .errors import UsageError, quoted
 from .metrics import Metric
-from .quantization import parse_quantization
+from .parsers.quantization_file import read_quantization
 from .report import check_convention, metric_of
 from .sweeps import Factory, measure
 
@@ -94,7 +94,7 @@ def _last(fits: Fits) -> int:
 
 def _costs(factory: Factory, quant: str, convention: str, metrics: list[Metric]) -> Callable[[int], dict[str, int]]:
     check_convention(convention)
-    quantization = parse_quantization(quant)
+    quantization = read_quantization(quant)
     known: dict[int, dict[str, int]] = {}
 
     def costs(size: int) -> dict[str, int]:

@@ -11,7 +11,8 @@ from .errors import UsageError, quoted
 from .expressions import maximum, total
 from .layers.layer import Layer
 from .metrics import Metric
-from .quantization import Quantization, parse_quantization
+from .parsers.quantization_file import read_quantization
+from .quantization import Quantization
 from .report import Number, check_convention, metric_of
 
 __all__ = ["METRICS", "Factory", "Record", "cost", "measure", "sweep"]
@@ -37,7 +38,7 @@ def sweep(
     """
     check_convention(convention)
     wanted = [metric_of(key) for key in metrics]
-    formats = [parse_quantization(text) for text in ([quant] if isinstance(quant, str) else quant)]
+    formats = [read_quantization(text) for text in ([quant] if isinstance(quant, str) else quant)]
     if overlapping := {"quant", *metrics} & set(grids):
         raise UsageError("E-SWEEP-NAME", f"a grid cannot be called '{quoted(min(overlapping))}': a column is")
     values = {name: _values(name, grid) for name, grid in grids.items()}
@@ -53,7 +54,7 @@ def sweep(
 
 def cost(network: Network, metric: str, *, quant: str = "model", convention: str = "paper") -> Number:
     """One metric of a network."""
-    return measure(network, [metric_of(metric)], parse_quantization(quant), convention)[metric]
+    return measure(network, [metric_of(metric)], read_quantization(quant), convention)[metric]
 
 
 def measure(

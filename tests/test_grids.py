@@ -202,7 +202,7 @@ def test_half_of_a_bipolar_number_and_one_is_a_bit(order):
         y = added(divided(x, two), half)
     made = on_grid(Tensor(dtype="float32"), y, "test")
     assert made.format == Fixed(bits=1, integer=1, signed=False)
-    assert made.encoding == Encoding(source="test", step=Fraction(1))
+    assert made.encoding == Encoding(source="test", step=Fraction(1), derived=True)
     assert isinstance(on_grid(Tensor(), multiplied(x, half), "test").format, Binary)
 
 
@@ -210,12 +210,12 @@ def test_stored_forms():
     shifted = encoded(Fixed(bits=8, integer=8, signed=False), Fraction(1, 3), 128)
     relu = on_grid(Tensor(dtype="float32"), greater(grid_of(shifted), ZERO), "Relu", (shifted,))
     assert relu.format == Fixed(bits=7, integer=7, signed=False)
-    assert relu.encoding == Encoding(source="Relu", step=Fraction(1, 3))
+    assert relu.encoding == Encoding(source="Relu", step=Fraction(1, 3), derived=True)
     kept = on_grid(Tensor(dtype="float32"), grid_of(shifted), "Max", (shifted,))
     assert (kept.format, kept.encoding) == (shifted.format, shifted.encoding)
     tripled = on_grid(Tensor(dtype="float32"), multiplied(grid_of(shifted), point(3.0)), "Mul", (shifted,))
     assert tripled.format == shifted.format
-    assert tripled.encoding == Encoding(source="Mul", step=Fraction(1), zero_point=128)
+    assert tripled.encoding == Encoding(source="Mul", step=Fraction(1), zero_point=128, derived=True)
     cut = on_grid(Tensor(dtype="float32"), Grid(Fraction(1, 3), -128, 0), "Min", (shifted,))
     assert cut.format == Fixed(bits=8, integer=8, reachable=(-128, 0)) and cut.encoding.zero_point == 0
     beyond = on_grid(Tensor(dtype="float32"), Grid(Fraction(1), 0, 1 << 64), "Mul", (shifted,))

@@ -6,13 +6,16 @@ from fractions import Fraction
 from typing import Any
 
 import nncomplexity as nc
+import numpy as np
 import pytest
 from nncomplexity.encoding import Encoding, Granularity
 from nncomplexity.expressions import symbol
-from nncomplexity.formats import Binary, Fixed, integers
+from nncomplexity.formats import Binary, Fixed, Mixed, integers
+from nncomplexity.grids import grid_of
 from nncomplexity.shapes import Tensor
 from onnx import parser
 from reference.calls import caller, known, tensor
+from reference.one_node import by_onnx
 
 WEIGHT, UNITS, FLOAT = 3, 3, 32
 run = caller(
@@ -229,6 +232,30 @@ def test_the_axis_of_steps_moves_with_it() -> None:
     assert axis("MaxPool", x, kernel_shape=(2,)) == 1
 
 
+def test_steps_of_several_lengths_add_up_to_no_integer() -> None:
+    x = encoded(1, 5, 7, step=None, axis=1, granularity=Granularity.CHANNEL)
+    assert of("GlobalAveragePool", x) == of("ReduceSum", x, known(2)) == ("ufixed<11,11>", 0)
+    assert of("CumSum", x, known(2)) == ("ufixed<11,11>", 0)
+    assert of("ReduceSum", x, known(1)) == of("CumSum", x, known(1)) == ("None", None)
+    for op, inputs in (("ReduceMax", (x, known(1))), ("Concat", (x, x)), ("Add", (x, x))):
+        found = run(op, *inputs, axis=0).outputs[0]
+        assert found.encoding is not None and found.encoding.granularity is Granularity.ELEMENT
+        assert of("ReduceSum", found, known(2)) == ("None", None)
+    padded = run("AveragePool", encoded(1, 5, 7), kernel_shape=(3,), pads=(1, 1)).outputs[0]
+    position = Encoding(source="AveragePool", granularity=Granularity.ELEMENT, derived=True)
+    assert (padded.format, padded.encoding) == (integers(0, 765), position)
+    counted = run("AveragePool", encoded(1, 5, 7), kernel_shape=(3,), pads=(1, 1), count_include_pad=1).outputs[0]
+    assert counted.format == integers(0, 765)
+    assert counted.encoding == Encoding(source="AveragePool", step=Fraction(1, 9), derived=True)
+
+
+def test_parts_of_a_tensor_of_several_widths_have_the_widest() -> None:
+    x = encoded(2, 5, format=Mixed(bits=8, integer=8, signed=True, shares=((8, 1), (4, 1))))
+    assert run("Transpose", x).outputs[0].format == x.format
+    for op, inputs in (("Slice", (x, known(0), known(1))), ("Concat", (x, x)), ("Pad", (x, known(0, 1, 0, 1)))):
+        assert run(op, *inputs, axis=0).outputs[0].format == Fixed(bits=8, integer=8)
+
+
 def test_what_is_computed_anew_keeps_nothing() -> None:
     x = encoded(1, 5, 7)
     slope, scale = tensor(5, 1, constant=True), tensor(7, constant=True)
@@ -239,11 +266,47 @@ def test_what_is_computed_anew_keeps_nothing() -> None:
     assert of("GlobalAveragePool", encoded(1, 5, symbol("n"))) == ("None", None)
 
 
-def test_quantized_operators_state_the_encoding_of_their_result() -> None:
+def test_quantized_operators_keep_nothing_of_their_inputs() -> None:
+    """What their integers mean their own scale says."""
     number, scale, zero = encoded(5, 7, dtype="uint8"), known(0.25, shape=(), dtype="float32"), known(7, shape=())
-    found = run("QLinearAdd", number, scale, zero, number, scale, zero, scale, zero).outputs[0]
-    assert found.encoding == Encoding(source="QLinearAdd", carrier="uint8", step=Fraction(1, 4), zero_point=7)
-    found = run("QLinearConcat", scale, zero, number, scale, zero, axis=0).outputs[0]
-    assert found.encoding == Encoding(source="QLinearConcat", carrier="uint8", step=Fraction(1, 4), zero_point=7)
-    found = run("QLinearSigmoid", number, scale, zero, tensor(), None).outputs[0]
-    assert found.encoding == Encoding(source="QLinearSigmoid", carrier="uint8", step=None, zero_point=0)
+    assert of("QLinearAdd", number, scale, zero, number, scale, zero, scale, zero) == ("None", None)
+    assert of("QLinearConcat", scale, zero, number, scale, zero, axis=0) == ("None", None)
+    pooled = encoded(1, 5, 7, dtype="uint8")
+    assert of("QLinearAveragePool", pooled, scale, zero, scale, zero, kernel_shape=(3,)) == ("None", None)
+
+
+EXACT: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
+    *((op, ("signed",), {}) for op in ("Relu", "Neg", "Abs", "Sign", "Floor", "Ceil", "Round")),
+    *((op, ("signed", "unsigned"), {}) for op in ("Add", "Sub", "Mul", "Max", "Min", "Sum")),
+    *((op, ("unsigned", "number"), {}) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min")),
+    *((op, ("bipolar", "number"), {}) for op in ("Add", "Mul", "Div")),
+    *((op, ("bipolar",), {}) for op in ("Relu", "Neg", "Abs", "Sign")),
+    ("Mul", ("bipolar", "bipolar turned"), {}),
+    ("LeakyRelu", ("signed",), {"alpha": 0.25}),
+    ("PRelu", ("signed", "number"), {}),
+]
+
+
+@pytest.mark.parametrize(("op", "names", "attributes"), EXACT, ids=lambda value: str(value))
+def test_onnx_computes_the_numbers_of_the_grid(op: str, names: tuple[str, ...], attributes: dict[str, Any]) -> None:
+    """ONNX's reference on all pairs of stored integers: every result is on the grid, its ends are reached."""
+    step = {"signed": 0.5, "unsigned": 0.25, "bipolar": 0.5, "bipolar turned": 1.5}
+    low = {"signed": range(-8, 8), "unsigned": range(16), "bipolar": (-1, 1), "bipolar turned": (-1, 1)}
+    # A quotient by this number is a float without an error.
+    number = -0.5 if op == "Div" else -1.75
+    arrays, inputs = [], []
+    for place, name in enumerate(names):
+        if name == "number":
+            arrays.append(np.full((1, 1), number, np.float32))
+            inputs.append(known(number, shape=(1, 1), dtype="float32"))
+            continue
+        numbers = np.array([n * step[name] for n in low[name]], np.float32)
+        arrays.append(numbers.reshape((-1, 1) if place == 0 else (1, -1)))
+        held = Binary() if name.startswith("bipolar") else integers(low[name][0], low[name][-1])
+        inputs.append(encoded(*arrays[-1].shape, format=held, step=Fraction(step[name])))
+    (found,) = by_onnx(op, arrays, version=18, **attributes)
+    grid = grid_of(run(op, *inputs, **attributes).outputs[0])
+    assert grid is not None and grid.step is not None
+    places = {Fraction(float(each)) / grid.step for each in found.ravel()}
+    assert places <= set(range(grid.low, grid.high + 1, grid.stride))
+    assert (min(places), max(places)) == (grid.low, grid.high)

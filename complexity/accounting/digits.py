@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..expressions import Size
 from ..formats import accumulator
 from ..ops import Kind, Op, Role
-from .counter import Signal, share
+from .counter import Signal, share, whole
 from .matrix import Matrix
 from .paper import PaperCounter
 
@@ -44,7 +44,10 @@ class DigitsCounter(PaperCounter):
             )
         assert matrix is not None
         total = self._accumulator(terms, x.format.operand, weight.format.operand)
-        added = matrix.digit_joins * share(outputs, matrix.outputs)
+        if products is None:
+            added = matrix.digit_joins * share(outputs, matrix.outputs)
+        else:
+            added = matrix.single.digit_joins * share(products, matrix.numbers) + whole(additions or 0)
         self._charge(added, Op(Kind.ADD, role, total, total, total))
         return Signal(outputs, total, accumulated=True)
 

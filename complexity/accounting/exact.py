@@ -64,6 +64,8 @@ class ExactCounter(Counter):
         additions: Size | None = None,
     ) -> Signal:
         if weight.matrix is not None and weight.constant and not x.constant:
+            if products is not None:
+                return self._scattered(x, weight, weight.matrix, (whole(products), whole(outputs)), role)
             return self._known_dot(x, weight, weight.matrix, whole(outputs), role)
         each = self._product(x, weight)
         multiplied = outputs * terms if products is None else products
@@ -83,6 +85,19 @@ class ExactCounter(Counter):
             self._charge(matrix.joins * times, Op(Kind.ADD, role, each.format, each.format, each.format))
             return each._replace(elements=outputs, constant=False, matrix=None)
         return self._summed(x, weight, matrix, times, role)._replace(elements=outputs)
+
+    def _scattered(self, x: Signal, weight: Signal, matrix: Matrix, sizes: tuple[int, int], role: Role) -> Signal:
+        """Products that are spread over sums of their own number: every weight is used equally often.
+
+        Sums are taken as even as whole numbers allow, over the products that are not zero.
+        """
+        products, outputs = sizes
+        times, found = share(products, matrix.numbers), matrix.statistics
+        each = self.multiply(x._replace(elements=products), weight._replace(elements=products), role=role)
+        total = each._replace(elements=outputs, constant=False, matrix=None)
+        for terms, rows in _rows(int((found.numbers - found.zeros) * times), outputs):
+            total = self.sum(each._replace(matrix=None), terms=terms, outputs=rows, role=role)
+        return total._replace(elements=outputs)
 
     def _products(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> None:
         """The products by known numbers: real ones, shifts, and those that fall away."""

@@ -39,6 +39,11 @@ class Mixture:
         return int(self.left_bits.shape[0])
 
     @property
+    def numbers(self) -> int:
+        """Products whose widths are known apart."""
+        return int(self.left_bits.size)
+
+    @property
     def products(self) -> dict[tuple[Format, Format, int], int]:
         """Formats of the factors and bits of the widest product of the output, to how many products."""
         import numpy as np

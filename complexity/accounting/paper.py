@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..expressions import Size
 from ..formats import Accumulation, Format, accumulator, grown, widest
 from ..ops import Kind, Op, Role
-from .counter import Counter, Signal, joins, lone_product, on_accumulator, share, whole
+from .counter import Counter, Signal, joins, lone_product, on_accumulator, share
 from .mixed import mixed_widths
 
 __all__ = ["PaperCounter"]
@@ -46,20 +46,19 @@ class PaperCounter(Counter):
         left, right = x.format.operand, weight.format.operand
         total = self._accumulator(terms, left, right)
         constant = x.constant or weight.constant
-        mixed = mixed_widths(x.matrix, weight.matrix, left, right)
-        if mixed is not None:
-            times = share(outputs, mixed.outputs)
-            for (one, other, width), found in mixed.products.items():
-                held = self._accumulator(terms, replace(one, bits=width), replace(other, bits=0))
-                self._charge(found * times, Op(Kind.MULTIPLY, role, one, other, held, constant))
-            for width, found in mixed.sums.items():
-                held = self._accumulator(terms, replace(left, bits=width), replace(right, bits=0))
-                self._charge(found * whole(joins(terms)) * times, Op(Kind.ADD, role, held, held, held))
-            return Signal(outputs, total, accumulated=True)
         multiplied = outputs * terms if products is None else products
         added = outputs * joins(terms) if additions is None else additions
-        self._charge(multiplied, Op(Kind.MULTIPLY, role, left, right, total, constant))
-        self._charge(added, Op(Kind.ADD, role, total, total, total))
+        mixed = mixed_widths(x.matrix, weight.matrix, left, right)
+        if mixed is None:
+            self._charge(multiplied, Op(Kind.MULTIPLY, role, left, right, total, constant))
+            self._charge(added, Op(Kind.ADD, role, total, total, total))
+            return Signal(outputs, total, accumulated=True)
+        for (one, other, width), found in mixed.products.items():
+            held = self._accumulator(terms, replace(one, bits=width), replace(other, bits=0))
+            self._charge(found * share(multiplied, mixed.numbers), Op(Kind.MULTIPLY, role, one, other, held, constant))
+        for width, found in mixed.sums.items():
+            held = self._accumulator(terms, replace(left, bits=width), replace(right, bits=0))
+            self._charge(found * share(added, mixed.outputs), Op(Kind.ADD, role, held, held, held))
         return Signal(outputs, total, accumulated=True)
 
     def sum(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:

@@ -16,9 +16,10 @@ from ..layers.convolution import Convolution
 from ..layers.fused_activation import activated
 from ..ops import Role
 from ..shapes import Shape, Tensor
-from .convolution_geometry import Window, check_vector, kernel_sizes, output_sizes, window
-from .linear import fused_function
-from .rule import MICROSOFT, Call, Operator, Result, Steps
+from .convolution_geometry import Window, check_vector, kernel_sizes, output_sizes, padded, window
+from .layouts import channels, flat, turned
+from .linear import fused_function, summed
+from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = ["OPERATORS", "convolved"]
 
@@ -34,8 +35,12 @@ def convolved(
     *,
     dtype: str | None,
     last: bool = False,
+    places: tuple[int, int, int] = (0, 1, 2),
 ) -> Result:
-    """The result of a window kernel over an input; without a bias its sums may still take one."""
+    """The result of a window kernel over an input; without a bias its sums may still take one.
+
+    places: the inputs that are x, the weights and the bias.
+    """
     check_vector(call, bias, sizes.filters, "bias")
     spatial = output_sizes(call, sizes.spatial, sizes.kernel)
     work = Convolution(
@@ -48,10 +53,26 @@ def convolved(
         input=x.number,
     )
     shape: Shape = (sizes.batch, *spatial, sizes.filters) if last else (sizes.batch, sizes.filters, *spatial)
-    sum = Accumulation(sizes.terms, x.number, weight.number) if bias is None else None
+    work_sum = Accumulation(sizes.terms, x.number, weight.number)
+    output = summed(Tensor(dtype=dtype, shape=shape), work_sum, x, weight, open=bias is None)
     return Result(
-        outputs=(Tensor(dtype=dtype, shape=shape, accumulator=sum),), work=work, kind="conv", formats=work.formats
+        outputs=(output,),
+        work=work,
+        kind="conv",
+        formats=work.formats,
+        layouts=_layouts(call, sizes, places, last) if weight.constant else {},
+        padding=padded(call, sizes, spatial),
     )
+
+
+def _layouts(call: Call, sizes: Window, places: tuple[int, int, int], last: bool) -> dict[str, Layout]:
+    """One filter a row; the bias; the bits of channels as a window meets them."""
+    found = {"weight": Layout(places[1], turned), "bias": Layout(places[2], flat)}
+    counts = (sizes.channels, sizes.filters, sizes.group, product(sizes.kernel))
+    known = [size for size in counts if isinstance(size, int)]
+    if len(known) == len(counts):
+        found["input"] = Layout(places[0], channels(*known, last=last))
+    return found
 
 
 def conv(call: Call) -> Result:
@@ -62,7 +83,16 @@ def conv(call: Call) -> Result:
 
 def conv_integer(call: Call) -> Result:
     """The same on integers less their zero points, in 32 bits."""
-    return convolved(call, window(call), call.input(0), call.input(1), None, dtype="int32")
+    result = convolved(call, window(call), call.input(0), call.input(1), None, dtype="int32")
+    return replace(result, layouts=_shifted(result, 1, 3))
+
+
+def _shifted(result: Result, weight: int, zero: int) -> dict[str, Layout]:
+    """The layouts with the zero points of the filters taken off first."""
+    return {
+        name: replace(layout, zero=zero) if layout.input == weight else layout
+        for name, layout in result.layouts.items()
+    }
 
 
 def qlinear_conv(call: Call) -> Result:
@@ -70,8 +100,10 @@ def qlinear_conv(call: Call) -> Result:
     last = bool(call.integer("channels_last", 0))
     sizes = window(call, 0, 3, last=last)
     dtype = call.input(7).dtype
-    result = convolved(call, sizes, call.input(0), call.input(3), call.given(8), dtype=dtype, last=last)
-    return replace(result, outputs=(replace(result.outputs[0], accumulator=None),))
+    x, weight, bias = call.input(0), call.input(3), call.given(8)
+    result = convolved(call, sizes, x, weight, bias, dtype=dtype, last=last, places=(0, 3, 8))
+    output = replace(result.outputs[0], accumulator=None, format=None, encoding=None)
+    return replace(result, outputs=(output,), layouts=_shifted(result, 3, 5))
 
 
 def fused_conv(call: Call) -> Result:
@@ -107,14 +139,15 @@ def _fused(call: Call, plain: Result) -> Result:
 
     def text(m: Arithmetic[Signal]) -> None:
         work.equations(m)
-        y = m.partial(work.filters, sum)
+        y = m.partial(work.filters, sum, "weight")
         if residual is not None:
             y = m.add(y, m.variable(work.filters, residual.number), role=Role.ELEMENTWISE)
         if function:
             activated(m, y, function, work.filters, Tensor(dtype=output.dtype).number)
 
     steps = Steps(text=text, executions=work.executions)
-    return replace(plain, outputs=(replace(output, accumulator=None), *plain.outputs[1:]), work=steps)
+    bare = replace(output, accumulator=None, format=None, encoding=None)
+    return replace(plain, outputs=(bare, *plain.outputs[1:]), work=steps)
 
 
 def causal_conv(call: Call) -> Result:

@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 from ..expressions import Size, at_least, ceil_divide, floor_divide, product
 from ..shapes import Shape, Tensor
+from .folding import TAPS, axis_hits
 from .rule import Call
 
-__all__ = ["Window", "axis_list", "check_vector", "kernel_sizes", "listed", "output_sizes", "padding_mode", "window"]
+__all__ = [
+    "Window",
+    "axis_list",
+    "check_vector",
+    "kernel_sizes",
+    "listed",
+    "output_sizes",
+    "padded",
+    "padding_mode",
+    "window",
+]
 
 MODES = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
@@ -124,6 +135,24 @@ def output_sizes(call: Call, sizes: Shape, kernel: Shape) -> Shape:
             )
         result.append(floor_divide(padded - extent, strides[axis]) + 1)
     return tuple(result)
+
+
+def padded(call: Call, sizes: Window, positions: Shape) -> Size | None:
+    """Products of all windows whose input is padding; None while a size is free."""
+    mode, axes = padding_mode(call), len(sizes.spatial)
+    strides, dilations, _ = axis_list(call, axes)
+    pads = listed(call, "pads", 2 * axes, 0, 0)
+    every, inside = 1, 1
+    for axis, (size, taps, count) in enumerate(zip(sizes.spatial, sizes.kernel, positions, strict=True)):
+        if not (isinstance(size, int) and isinstance(taps, int) and isinstance(count, int)) or taps > TAPS:
+            return None
+        before = pads[axis]
+        if mode != "NOTSET":
+            missing = max(0, (count - 1) * strides[axis] + (taps - 1) * dilations[axis] + 1 - size)
+            before = 0 if mode == "VALID" else missing // 2 if mode == "SAME_UPPER" else missing - missing // 2
+        every *= taps * count
+        inside *= axis_hits(size, (taps, count, strides[axis], dilations[axis], before))[0]
+    return sizes.batch * sizes.filters * sizes.group_channels * (every - inside)
 
 
 def check_vector(call: Call, tensor: Tensor | None, size: Size, what: str) -> None:

@@ -12,7 +12,9 @@ from ..formats import Accumulation
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .convolution_geometry import axis_list, check_vector, kernel_sizes, listed, padding_mode
-from .rule import MICROSOFT, Call, Operator, Result, Steps
+from .layouts import flat, turned
+from .linear import summed
+from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 
@@ -80,7 +82,7 @@ def _result(call: Call, spread: Spread, shape: Shape, bias: Tensor | None) -> Re
             taps = m.constant if weight.constant else m.variable
             m.dot(
                 m.variable(products, x.number),
-                taps(products, weight.number),
+                taps(products, weight.number, "weight"),
                 terms=spread.terms,
                 outputs=values,
                 role=Role.INPUT,
@@ -88,11 +90,12 @@ def _result(call: Call, spread: Spread, shape: Shape, bias: Tensor | None) -> Re
                 additions=products - values,
             )
         if bias is not None:
-            m.add(m.partial(outputs, sum), m.constant(outputs, weight.number), role=Role.BIAS)
+            m.add(m.partial(outputs, sum), m.constant(outputs, weight.number, "bias"), role=Role.BIAS)
 
     formats = {"weight": weight.number, "input": x.number, "accumulator": sum.format}
-    tensor = Tensor(dtype=x.dtype, shape=shape, accumulator=sum if bias is None else None)
-    return Result(outputs=(tensor,), work=Steps(text=text), kind="transposed conv", formats=formats)
+    tensor = summed(Tensor(dtype=x.dtype, shape=shape), sum, x, weight, open=bias is None)
+    layouts = {"weight": Layout(1, turned), "bias": Layout(2, flat)} if weight.constant else {}
+    return Result(outputs=(tensor,), work=Steps(text=text), kind="transposed conv", formats=formats, layouts=layouts)
 
 
 def _spread(call: Call) -> Spread:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, maximum, product
-from ..grids import partial_sums
+from ..grids import one_step, partial_sums
 from ..ops import Role
 from ..shapes import Element, Shape, Tensor
 from . import evaluation
@@ -38,7 +38,7 @@ def running(function: evaluation.Function, start: int, equation: Callable[[M, Si
             equation(m, operand(m, x, product(shape)), shape[:axis] + shape[axis + 1 :], terms)
 
         output = Tensor(dtype=x.dtype, shape=shape).with_value(value)
-        if start == 0:
+        if start == 0 and one_step(x, (axis,)):
             output = carried(output, (x,), lambda grid: partial_sums(grid, 0 if exclusive else 1, terms), call.op)
         return Result(outputs=(output,), work=Steps(text=text), kind="reduction")
 

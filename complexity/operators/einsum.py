@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from string import ascii_letters
+from typing import TYPE_CHECKING
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
@@ -13,7 +14,14 @@ from ..formats import Accumulation
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .linear import contraction_result
-from .rule import Call, Operator, Result, Steps
+from .rule import Call, Layout, Operator, Result, Steps
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 __all__ = ["OPERATORS"]
 
@@ -47,8 +55,31 @@ def einsum(call: Call) -> Result:
     if len(tensors) == 1:
         return _single(tensors[0], shape, outputs, terms)
     if len(tensors) == 2:
-        return contraction_result(tensors[0], tensors[1], shape, outputs, terms)
+        plain = contraction_result(tensors[0], tensors[1], shape, outputs, terms)
+        return replace(plain, layouts=_layouts(equation, sizes, tensors))
     return _many(tensors, shape, outputs, terms)
+
+
+def _layouts(equation: Equation, sizes: dict[str, Size], tensors: tuple[Tensor, ...]) -> dict[str, Layout]:
+    """The constant one of two operands, its indices of the result first, those summed over behind."""
+    index = 0 if tensors[0].constant and not tensors[1].constant else 1
+    labels, summed = equation.operands[index], sorted(set("".join(equation.operands)) - set(equation.result))
+    known = {label: size for label, size in sizes.items() if isinstance(size, int)}
+    whole = len(known) == len(sizes) and ELLIPSIS not in "".join(equation.operands)
+    if not tensors[index].constant or not whole or len(set(labels)) != len(labels):
+        return {}
+    kept = [label for label in labels if label not in summed]
+
+    def arranged(array: Array) -> Array:
+        import numpy as np
+
+        ordered = array.transpose([labels.index(label) for label in (*kept, *(s for s in summed if s in labels))])
+        # An index that only the other operand has repeats every weight.
+        spread = ordered.reshape([*ordered.shape[: len(kept)], *(known[s] if s in labels else 1 for s in summed)])
+        full = np.broadcast_to(spread, [*ordered.shape[: len(kept)], *(known[s] for s in summed)])
+        return full.reshape(int(np.prod(full.shape[: len(kept)])), -1)
+
+    return {"weight": Layout(index, arranged)}
 
 
 def _single(x: Tensor, shape: Shape, outputs: Size, terms: Size) -> Result:

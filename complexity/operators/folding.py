@@ -12,7 +12,7 @@ from ..shapes import Shape, Tensor
 from .moved import listed, sizes_from_data
 from .rule import Call, Operator, Result, Steps, operand
 
-__all__ = ["OPERATORS", "axis_hits"]
+__all__ = ["OPERATORS", "TAPS", "axis_hits"]
 
 TAPS = 100_000
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
+from ..encoding import Encoding
 from ..expressions import Size, product
 from ..formats import Accumulation
 from ..layers.contraction import Contraction
@@ -14,7 +16,8 @@ from ..layers.fused_activation import ACTIVATIONS, activated
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .element_types import element_type
-from .rule import MICROSOFT, Call, Operator, Result, Steps
+from .layouts import columns, flat, matrices, rows
+from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = [
     "OPERATORS",
@@ -24,6 +27,7 @@ __all__ = [
     "fused_function",
     "gemm_shape",
     "matrix_product",
+    "summed",
     "with_epilogue",
 ]
 
@@ -57,14 +61,40 @@ def contraction_of(x: Tensor, weight: Tensor, terms: Size, outputs: Size) -> Con
 
 
 def contraction_result(
-    left: Tensor, right: Tensor, shape: Shape, outputs: Size, terms: Size, dtype: str | None = None
+    left: Tensor,
+    right: Tensor,
+    shape: Shape,
+    outputs: Size,
+    terms: Size,
+    dtype: str | None = None,
+    *,
+    places: tuple[int, int] = (0, 1),
+    transposed: tuple[bool, bool] = (False, False),
 ) -> Result:
-    """The result of dot products between two tensors, the constant one of them playing the weight."""
-    x, weight = (right, left) if left.constant and not right.constant else (left, right)
+    """The result of dot products between two tensors, the constant one of them playing the weight.
+
+    places: the inputs the tensors are. transposed: whose last two axes are swapped before the product.
+    """
+    constant_left = left.constant and not right.constant
+    x, weight = (right, left) if constant_left else (left, right)
     work = contraction_of(x, weight, terms, outputs)
     sum = Accumulation(terms, x.number, weight.number)
-    tensor = Tensor(dtype=dtype or left.dtype, shape=shape, accumulator=sum)
-    return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats)
+    tensor = summed(Tensor(dtype=dtype or left.dtype, shape=shape), sum, x, weight)
+    layouts = matrices(*places, constant_left=constant_left, transposed=transposed) if weight.constant else {}
+    return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats, layouts=layouts)
+
+
+def summed(tensor: Tensor, sum: Accumulation, x: Tensor, weight: Tensor, *, open: bool = True) -> Tensor:
+    """The result of dot products: fixed point as wide as its accumulator between fixed operands, else a float.
+
+    open: a bias can still join the sum.
+    """
+    tensor = replace(tensor, accumulator=sum if open else None)
+    if sum.format.floating or (x.encoding is None and weight.encoding is None):
+        return tensor
+    steps = [each.encoding.step if each.encoding is not None else Fraction(1) for each in (x, weight)]
+    step = None if None in steps else steps[0] * steps[1]  # type: ignore[operator]
+    return replace(tensor, format=sum.format, encoding=Encoding(source="accumulator", step=step, derived=True))
 
 
 def check_bias(call: Call, bias: Tensor | None, shape: Shape) -> None:
@@ -85,10 +115,14 @@ def with_epilogue(
     *,
     alpha: float = 1,
     bias: Tensor | None = None,
+    bias_at: int | None = None,
     beta: float = 1,
     function: str = "",
 ) -> Result:
-    """A matrix product followed by function(alpha y + beta bias), where each part may be missing."""
+    """A matrix product followed by function(alpha y + beta bias), where each part may be missing.
+
+    bias_at: the input the bias is.
+    """
     if alpha == 1 and bias is None and not function:
         return plain
     output, work = plain.outputs[0], plain.work
@@ -96,14 +130,17 @@ def with_epilogue(
     assert work is not None and shape is not None and sum is not None
     outputs, stored = product(shape), Tensor(dtype=output.dtype).number
     output = replace(output, accumulator=None)
+    if alpha != 1 or beta != 1 or function:
+        output = replace(output, format=None, encoding=None)
     if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant and shape:
-        rows, units = product(shape[:-1]), shape[-1]
-        dense = Dense(empty=True, inputs=work.terms, units=units, steps=rows, weight=work.weight, input=work.input)
-        return replace(plain, outputs=(output,), work=dense, formats=dense.formats)
+        count, units = product(shape[:-1]), shape[-1]
+        dense = Dense(empty=True, inputs=work.terms, units=units, steps=count, weight=work.weight, input=work.input)
+        layouts = plain.layouts if bias_at is None else {**plain.layouts, "bias": Layout(bias_at, flat)}
+        return replace(plain, outputs=(output,), work=dense, formats=dense.formats, layouts=layouts)
 
     def text(m: Arithmetic[Signal]) -> None:
         work.equations(m)
-        y = m.partial(outputs, sum)
+        y = m.partial(outputs, sum, "weight")
         if alpha != 1:
             y = m.multiply(y, m.constant(outputs, sum.right), role=Role.SCALE)
         if bias is not None and beta != 0:
@@ -149,9 +186,11 @@ def gemm(call: Call) -> Result:
     shape, outputs, terms = gemm_shape(call, 0, 1)
     left, right, bias = call.input(0), call.input(1), call.given(2)
     check_bias(call, bias, shape)
-    plain = contraction_result(left, right, shape, outputs, terms, element_type(call, "dtype"))
+    transposed = bool(call.integer("transA", 0)), bool(call.integer("transB", 0))
+    dtype = element_type(call, "dtype")
+    plain = contraction_result(left, right, shape, outputs, terms, dtype, transposed=transposed)
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
-    return with_epilogue(plain, alpha=alpha, bias=bias, beta=beta, function=fused_function(call))
+    return with_epilogue(plain, alpha=alpha, bias=bias, bias_at=2, beta=beta, function=fused_function(call))
 
 
 def _rearranged(call: Call, index: int, side: str) -> Shape:
@@ -168,7 +207,19 @@ def fused_matmul(call: Call) -> Result:
     left, right = call.input(0), call.input(1)
     shape, outputs, terms = matrix_product(call, _rearranged(call, 0, "A"), _rearranged(call, 1, "B"))
     plain = contraction_result(left, right, shape, outputs, terms)
+    if any(call.integer(name, 0) for name in ("transA", "transB", "transBatchA", "transBatchB")):
+        plain = replace(plain, layouts=_rearranged_layouts(call, plain))
     return with_epilogue(plain, alpha=call.number("alpha", 1.0), function=fused_function(call))
+
+
+def _rearranged_layouts(call: Call, plain: Result) -> dict[str, Layout]:
+    """The weight of a product whose operands are turned; batches in between change nothing in a row."""
+    index = plain.layouts["weight"].input if plain.layouts else 0
+    side = "AB"[index]
+    if not plain.layouts or call.integer(f"transBatch{side}", 0):
+        return {}
+    by_row = bool(call.integer(f"trans{side}", 0)) == (index == 1)
+    return {"weight": Layout(index, rows if by_row else columns)}
 
 
 def gemm_fast_gelu(call: Call) -> Result:
@@ -176,7 +227,9 @@ def gemm_fast_gelu(call: Call) -> Result:
     left, right, bias = call.input(0), call.input(1), call.given(2)
     shape, outputs, terms = matrix_product(call, call.shape(0), call.shape(1))
     check_bias(call, bias, shape)
-    return with_epilogue(contraction_result(left, right, shape, outputs, terms), bias=bias, function="fastgelu")
+    return with_epilogue(
+        contraction_result(left, right, shape, outputs, terms), bias=bias, bias_at=2, function="fastgelu"
+    )
 
 
 GEMM = "alpha beta transA transB"

@@ -11,11 +11,18 @@ from dataclasses import replace
 from ..expressions import Size, ceil_divide, product
 from ..formats import Fixed, Float
 from ..shapes import Tensor
+from .layouts import unpacked
 from .linear import check_bias, contraction_result, gemm_shape, matrix_product, with_epilogue
-from .rule import MICROSOFT, Call, Operator, Result
+from .rule import MICROSOFT, Call, Layout, Operator, Result
 
 __all__ = ["OPERATORS"]
 
+# Where the zero points of both factors stand.
+ZEROS = {
+    "MatMulInteger": {0: 2, 1: 3},
+    "QLinearMatMul": {0: 2, 3: 5},
+    "MatMulIntegerToFloat": {0: 4, 1: 5},
+}
 FP4 = Float(bits=4, label="float4e2m1")
 # A dynamic quantizer makes unsigned bytes whatever the element type of its input.
 DYNAMIC = Fixed(bits=8, integer=8, signed=False)
@@ -29,19 +36,27 @@ def matmul_integer(call: Call) -> Result:
 def qlinear_matmul(call: Call) -> Result:
     """y = requantized (a - a_zero_point) (b - b_zero_point); y is typed as its zero point."""
     plain = _product(call, 0, 3, call.input(7).dtype)
-    return replace(plain, outputs=(replace(plain.outputs[0], accumulator=None),))
+    output = replace(plain.outputs[0], accumulator=None, format=None, encoding=None)
+    return replace(plain, outputs=(output,))
 
 
 def _product(call: Call, left: int, right: int, dtype: str | None) -> Result:
     shape, outputs, terms = matrix_product(call, call.shape(left), call.shape(right))
-    return contraction_result(call.input(left), call.input(right), shape, outputs, terms, dtype)
+    places = left, right
+    plain = contraction_result(call.input(left), call.input(right), shape, outputs, terms, dtype, places=places)
+    zeros = ZEROS.get(call.op, {})
+    layouts = {
+        name: replace(layout, zero=zeros.get(layout.input), axis=-1 if layout.input == right else -2)
+        for name, layout in plain.layouts.items()
+    }
+    return replace(plain, layouts=layouts)
 
 
 def matmul_integer_to_float(call: Call) -> Result:
     """Y = A B scaled back to float, plus bias."""
     plain = _product(call, 0, 1, call.input(2).dtype)
     check_bias(call, call.given(6), plain.outputs[0].shape or ())
-    return with_epilogue(plain, bias=call.given(6))
+    return with_epilogue(plain, bias=call.given(6), bias_at=6)
 
 
 def dynamic_quantize_matmul(call: Call) -> Result:
@@ -50,7 +65,9 @@ def dynamic_quantize_matmul(call: Call) -> Result:
     shape, outputs, terms = matrix_product(call, call.shape(0), call.shape(1))
     check_bias(call, bias, shape)
     bytes = replace(left, format=left.format or DYNAMIC)
-    return with_epilogue(contraction_result(bytes, right, shape, outputs, terms, left.dtype), bias=bias)
+    plain = contraction_result(bytes, right, shape, outputs, terms, left.dtype)
+    layouts = {name: replace(layout, zero=3, axis=-1) for name, layout in plain.layouts.items() if name == "weight"}
+    return with_epilogue(replace(plain, layouts=layouts), bias=bias, bias_at=4)
 
 
 def qgemm(call: Call) -> Result:
@@ -59,9 +76,18 @@ def qgemm(call: Call) -> Result:
     bias, zero = call.given(6), call.given(8)
     check_bias(call, bias, shape)
     dtype = "float32" if zero is None else zero.dtype
-    plain = contraction_result(call.input(0), call.input(3), shape, outputs, terms, dtype)
-    result = with_epilogue(plain, bias=bias)
-    return replace(result, outputs=(replace(result.outputs[0], accumulator=None),)) if zero is not None else result
+    by_row = bool(call.integer("transB", 0))
+    transposed = bool(call.integer("transA", 0)), by_row
+    plain = contraction_result(
+        call.input(0), call.input(3), shape, outputs, terms, dtype, places=(0, 3), transposed=transposed
+    )
+    layouts = {
+        name: replace(layout, zero=5, axis=0 if by_row else 1) if layout.input == 3 else layout
+        for name, layout in plain.layouts.items()
+    }
+    result = with_epilogue(replace(plain, layouts=layouts), bias=bias, bias_at=6)
+    output = replace(result.outputs[0], accumulator=None, format=None, encoding=None)
+    return replace(result, outputs=(output,)) if zero is not None else result
 
 
 def matmul_nbits(call: Call) -> Result:
@@ -77,7 +103,10 @@ def matmul_nbits(call: Call) -> Result:
     if prepacked == 0 and not omitted and isinstance(found, int) and found != expected:
         call.refuse("E-NBITS-SIZE", f"B holds {found} bytes, expected {expected} (K={inputs}, N={units}, {bits} bits)")
     weight = replace(call.input(1), format=call.input(1).format or Fixed(bits=bits, integer=bits))
-    return _packed(call, weight, (0 if omitted else inputs, units), inputs, call.given(5))
+    result = _packed(call, weight, (0 if omitted else inputs, units), inputs, call.given(5))
+    if prepacked or omitted:
+        return replace(result, layouts={})
+    return replace(result, layouts={"weight": Layout(1, unpacked(inputs, units, bits, block), beside=(3,))})
 
 
 def matmul_bnb4(call: Call) -> Result:
@@ -118,7 +147,8 @@ def _packed(call: Call, weight: Tensor, sizes: tuple[Size, Size], inputs: Size, 
     shape, outputs, _ = matrix_product(call, a, (inputs, sizes[1]))
     check_bias(call, bias, shape)
     stored = replace(weight, dtype=left.dtype, shape=sizes, value=None)
-    result = with_epilogue(contraction_result(left, stored, shape, outputs, sizes[0]), bias=bias)
+    plain = replace(contraction_result(left, stored, shape, outputs, sizes[0]), layouts={})
+    result = with_epilogue(plain, bias=bias)
     return replace(result, packed={1: (product(sizes), stored.number)})
 
 

@@ -14,6 +14,7 @@ from math import prod
 
 from ..errors import quoted
 from ..expressions import Size, is_expression, product
+from ..grids import evened
 from ..shapes import FOLDED, RANK, Element, Shape, Tensor, strides_of
 from .propagation import blended
 from .rule import Call, Result
@@ -75,6 +76,7 @@ def partly(call: Call, tensor: Tensor, shape: Shape | None, value: Sequence[Elem
     part = replace(
         tensor,
         shape=shape,
+        format=evened(tensor.format) if tensor.format is not None and shape != tensor.shape else tensor.format,
         value=None,
         constant=constant,
         stored=tensor.stored if constant else frozenset(),

@@ -8,7 +8,7 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, at_least, ceil_divide, floor_divide, product
 from ..formats import Format
-from ..grids import Grid, partial_sums, summed
+from ..grids import Grid, one_step, partial_sums, summed
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .elementwise import raised
@@ -108,8 +108,8 @@ def numbers(call: Call, equation: Equation, x: Tensor, shape: Shape, taps: Size,
     """
     output = Tensor(dtype=x.dtype, shape=shape)
     if equation is greatest:
-        return chosen(x, shape)
-    if equation is not average:
+        return chosen(x, shape, range(2, len(shape)))
+    if equation is not average or not one_step(x, range(2, len(shape))):
         return output
     counted = call.integer("count_include_pad", 0) != 0 and call.integer("ceil_mode", 0) == 0
 

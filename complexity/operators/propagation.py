@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 
-from ..encoding import Encoding
+from ..encoding import Encoding, Granularity
 from ..formats import FLOATS, Format, widest
-from ..grids import Grid, grid_of, on_grid, point, united
+from ..grids import Grid, evened, grid_of, on_grid, one_step, point, united
 from ..shapes import Element, Shape, Tensor
 
 __all__ = ["Exact", "blended", "carried", "chosen", "including"]
@@ -17,9 +17,17 @@ __all__ = ["Exact", "blended", "carried", "chosen", "including"]
 Exact = Callable[..., Grid | None]
 
 
-def chosen(x: Tensor, shape: Shape | None) -> Tensor:
-    """Numbers of a tensor that the run chooses: their format and what it means stay."""
-    return Tensor(dtype=x.dtype, shape=shape, format=x.format, encoding=x.encoding)
+def chosen(x: Tensor, shape: Shape | None, axes: Sequence[int] = ()) -> Tensor:
+    """Numbers of a tensor that the run chooses: their format and what it means stay.
+
+    axes: those along which they are chosen; where the step differs along one, which step a number has is not known.
+    """
+    encoding = x.encoding
+    if encoding is not None and not one_step(x, axes):
+        encoding = replace(encoding, granularity=Granularity.ELEMENT, axis=None, block=0)
+    elif encoding is not None and encoding.axis is not None and (shape is None or len(shape) != x.rank):
+        encoding = replace(encoding, axis=None)
+    return Tensor(dtype=x.dtype, shape=shape, format=x.format and evened(x.format), encoding=encoding)
 
 
 def carried(
@@ -75,8 +83,12 @@ def blended(tensors: Sequence[Tensor], source: str) -> tuple[Format | None, Enco
     same = len(encodings) == len(tensors) and all(
         replace(e, source="") == replace(encodings[0], source="") for e in encodings
     )
+    # A step found for each tensor, or along an axis, is not the same because two encodings look alike.
+    whole = bool(encodings) and encodings[0].step is not None
     if same and all(tensor.number == first for tensor in tensors):
-        return first, encodings[0]
+        return evened(first), encodings[0] if whole else replace(
+            encodings[0], source=source, granularity=Granularity.ELEMENT, axis=None, block=0
+        )
     if encodings and len({(encoding.step, encoding.zero_point) for encoding in encodings}) == 1:
         grids = [grid for tensor in tensors if (grid := grid_of(tensor)) is not None]
         result = _union(grids) if len(grids) == len(tensors) else None
@@ -88,7 +100,9 @@ def blended(tensors: Sequence[Tensor], source: str) -> tuple[Format | None, Enco
     if len(encodings) < len(tensors) or held.floating:
         return held, None
     zeros = {encoding.zero_point for encoding in encodings}
-    return held, Encoding(source=source, step=None, zero_point=zeros.pop() if len(zeros) == 1 else None)
+    return evened(held), Encoding(
+        source=source, zero_point=zeros.pop() if len(zeros) == 1 else None, granularity=Granularity.ELEMENT
+    )
 
 
 def _union(grids: Sequence[Grid]) -> Grid | None:

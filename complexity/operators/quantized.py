@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..encoding import Encoding
-from ..grids import grid_of
 from ..shapes import Shape, Tensor
 from .activation import OPERATORS as ACTIVATIONS
 from .elementwise import OPERATORS as ELEMENTWISE
@@ -32,31 +30,18 @@ def stored(call: Call, index: int) -> Tensor:
     return replace(call.input(index), value=None, accumulator=None)
 
 
-def restated(call: Call, output: Tensor, scale: int, zero_point: int) -> Tensor:
-    """A result rounded to the integers of its element type, with the scale and zero point these inputs say."""
-    step, zero = call.given(scale), call.given(zero_point)
-    known = grid_of(step) if step is not None and step.value else None
-    shift = None if zero is None or zero.value is None or len(set(zero.value)) != 1 else zero.value[0]
-    encoding = Encoding(
-        source=call.op,
-        carrier=output.dtype,
-        step=known.step if known is not None and (known.low, known.high) == (1, 1) else None,
-        zero_point=0 if zero is None else shift if isinstance(shift, int) else None,
-    )
-    return replace(output, format=None, encoding=encoding)
-
-
-def twin(rule: Rule, *data: int, scale: int) -> Rule:
+def twin(rule: Rule, *data: int) -> Rule:
     """The float rule on the inputs that carry data, its result in the element type of the first of them.
 
-    scale: the input that is the scale of the result; its zero point follows.
+    What its integers mean the output's own scale says, never those of the inputs.
     """
 
     def quantized(call: Call) -> Result:
         inputs = tuple(stored(call, index) for index in data)
         result = rule(replace(call, inputs=inputs, alone=()))
-        held = tuple(replace(output, dtype=inputs[0].dtype, value=None) for output in result.outputs)
-        outputs = tuple(restated(call, output, scale, scale + 1) for output in held)
+        outputs = tuple(
+            replace(output, dtype=inputs[0].dtype, value=None, format=None, encoding=None) for output in result.outputs
+        )
         return replace(result, outputs=outputs)
 
     return quantized
@@ -92,7 +77,7 @@ def concatenation(call: Call) -> Result:
     known = [shape for shape in shapes if shape is not None]
     if len(known) == len(shapes):
         output = replace(output, shape=concatenated(call, known))
-    return Result(outputs=(restated(call, output, 0, 1),), free=MOVEMENT)
+    return Result(outputs=(output,), free=MOVEMENT)
 
 
 def concatenated(call: Call, shapes: Sequence[Shape]) -> Shape:
@@ -115,7 +100,7 @@ def concatenated(call: Call, shapes: Sequence[Shape]) -> Shape:
 def selection(call: Call) -> Result:
     """z = x where the condition holds, else y, brought to one scale."""
     output = Tensor(dtype=call.input(1).dtype, shape=common_shape(call, 0, 1, 4))
-    return Result(outputs=(restated(call, output, 7, 8),), free=MOVEMENT)
+    return Result(outputs=(output,), free=MOVEMENT)
 
 
 def named_version(call: Call) -> int:
@@ -134,7 +119,7 @@ OPERATORS = (
     *(
         Operator(
             name=f"QLinear{name}",
-            rule=twin(FLOAT[name], 0, 3, scale=6),
+            rule=twin(FLOAT[name], 0, 3),
             inputs=(7, 8),
             weights=(0, 3),
             settings=steering(1, 7, 3),
@@ -144,14 +129,14 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearSigmoid",
-        rule=twin(FLOAT["Sigmoid"], 0, scale=3),
+        rule=twin(FLOAT["Sigmoid"], 0),
         inputs=(4, 5),
         settings=steering(1, 4),
         domain=MICROSOFT,
     ),
     Operator(
         name="QLinearLeakyRelu",
-        rule=twin(FLOAT["LeakyRelu"], 0, scale=3),
+        rule=twin(FLOAT["LeakyRelu"], 0),
         inputs=(4, 5),
         attributes="alpha",
         settings=steering(1, 4),
@@ -159,7 +144,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearReduceMean",
-        rule=twin(FLOAT["ReduceMean"], 0, scale=3),
+        rule=twin(FLOAT["ReduceMean"], 0),
         inputs=(4, 5),
         attributes="axes keepdims",
         settings=steering(1, 4),
@@ -167,7 +152,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearSoftmax",
-        rule=twin(softmax_rule(softmax, named_version), 0, scale=3),
+        rule=twin(softmax_rule(softmax, named_version), 0),
         inputs=(5, 5),
         attributes="axis opset",
         settings=steering(1, 4),
@@ -175,7 +160,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearAveragePool",
-        rule=twin(channels_first(pool(average)), 0, scale=3),
+        rule=twin(channels_first(pool(average)), 0),
         inputs=(4, 5),
         attributes=WINDOW,
         settings=steering(1, 4),
@@ -183,7 +168,7 @@ OPERATORS = (
     ),
     Operator(
         name="QLinearGlobalAveragePool",
-        rule=twin(channels_first(global_pool(average)), 0, scale=3),
+        rule=twin(channels_first(global_pool(average)), 0),
         inputs=(5, 5),
         attributes="channels_last",
         settings=steering(1, 4),

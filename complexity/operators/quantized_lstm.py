@@ -6,27 +6,34 @@ from ..expressions import Size
 from ..formats import Format
 from ..layers.lstm import LSTM
 from ..shapes import Shape, Tensor
+from .layouts import flat, rows
 from .moved import listed
 from .qonnx import DOMAINS, fixed, known_bits
-from .rule import Call, Operator, Result
+from .rule import Call, Layout, Operator, Result
 
 __all__ = ["OPERATORS"]
 
 # Behind x, h, c, four input weights, four recurrent weights and four biases: triples of scale, zero point and width.
 STATEMENTS = (
+    "output",
+    "cell_state",
     "input_acc",
     "forget_acc",
     "cell_acc",
     "output_acc",
     "input_sigmoid",
     "forget_sigmoid",
-    "output_sigmoid",
     "cell_tanh",
+    "output_sigmoid",
     "hidden_state_tanh",
-    "cell_state",
-    "output",
 )
 FIRST_STATEMENT = 15
+# A matrix and a bias for every gate, each an input of its own.
+LAYOUTS = {
+    f"{name}{gate}": Layout(first + place, rows if name != "bias" else flat)
+    for name, first in (("weight", 3), ("recurrent", 7), ("bias", 11))
+    for place, gate in enumerate((".i", ".f", ".g", ".o"))
+}
 SIDES = ("narrow", "rounding_mode", "signed")
 
 
@@ -57,7 +64,9 @@ def quant_lstm_cell(call: Call) -> Result:
         activation=widths["output"] or x.number,
     )
     outputs = _outputs(x, (first, second, hidden), (batch, hidden), widths)
-    return Result(outputs=outputs[: max(1, len(call.wanted))], work=work, kind="lstm", formats=work.formats)
+    return Result(
+        outputs=outputs[: max(1, len(call.wanted))], work=work, kind="lstm", formats=work.formats, layouts=LAYOUTS
+    )
 
 
 def _hidden(call: Call, inputs: Size) -> Size:

@@ -15,12 +15,15 @@ from ..layers.gru import GRU
 from ..layers.lstm import LSTM
 from ..layers.rnn import RNN
 from ..shapes import Shape, Tensor
-from .rule import MICROSOFT, Call, Operator, Result, Steps
+from .layouts import gate, gate_bias
+from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
 
 Cell = RNN | GRU | LSTM
 DYNAMIC_LSTM = "DynamicQuantizeLSTM"
+# The gates in the order in which ONNX stores them.
+GATES = {"rnn": ("",), "gru": (".z", ".r", ".n"), "lstm": (".i", ".o", ".f", ".g")}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 # A dynamic quantizer makes unsigned bytes whatever the element type of its input.
 DYNAMIC = Fixed(bits=8, integer=8, signed=False)
@@ -76,7 +79,25 @@ def _result(call: Call, sizes: Sizes, cells: Sequence[Cell], states: int) -> Res
     shapes: tuple[Shape, ...] = (every, *(last for _ in range(states)))
     dtype = call.input(0).dtype
     outputs = tuple(Tensor(dtype=dtype, shape=shape) for shape in shapes[: max(1, len(call.wanted))])
-    return Result(outputs=outputs, work=work, kind=filled[0].kind, formats=filled[0].formats)
+    layouts = _layouts(call, filled[0]) if filled[0].constant else {}
+    return Result(outputs=outputs, work=work, kind=filled[0].kind, formats=filled[0].formats, layouts=layouts)
+
+
+def _layouts(call: Call, cell: Cell) -> dict[str, Layout]:
+    """The matrices and biases of every gate, by the names the cell's equations give them."""
+    turned, names = call.op == DYNAMIC_LSTM, GATES[cell.kind]
+    zeros = (9, 11) if turned else (None, None)
+    found: dict[str, Layout] = {}
+    for index, name in enumerate(names):
+        rows = gate(index, len(names), transposed=turned)
+        found[f"weight{name}"] = Layout(1, rows, zero=zeros[0])
+        found[f"recurrent{name}"] = Layout(2, rows, zero=zeros[1])
+        found[f"bias{name}"] = Layout(3, gate_bias(index, len(names)))
+    if isinstance(cell, GRU) and cell.linear_before_reset:
+        # The candidate's two biases stay apart.
+        found["bias.n"] = Layout(3, gate_bias(2, 3, parts=(0,)))
+        found["bias.u"] = Layout(3, gate_bias(2, 3, parts=(1,)))
+    return found
 
 
 def _in_turn(cells: Sequence[Cell]) -> Callable[[Arithmetic[Signal]], None]:
@@ -102,7 +123,7 @@ def _filled(call: Call, sizes: Sizes, cell: Cell) -> Cell:
         weight=weight.number,
         recurrent=recurrent.number,
         input=bytes or x.number,
-        activation=x.number,
+        activation=call.activation or x.number,
         requantized=bytes,
     )
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import reduce
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Expression, Size, at_least, floor_divide, maximum, product
 from ..formats import Format
-from ..grids import Grid, magnitude, powered, summed
+from ..grids import Grid, magnitude, one_step, powered, summed
 from ..ops import Role
 from ..shapes import Element, Shape, Tensor
 from . import evaluation
-from .moved import listed, unplaced
+from .moved import listed
 from .propagation import carried, chosen
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
@@ -67,7 +66,7 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
         rows = product([size for axis, size in enumerate(shape) if axis not in axes])
         known = evaluation.reduced_values(x, shape, axes, value) if value else None
         output = Tensor(dtype=x.dtype, shape=reduced_shape(call, shape, axes)).with_value(known)
-        output = numbers(call, equation, output, terms)
+        output = numbers(call, equation, output, terms, axes)
         if identity and not axes:
             return Result(outputs=(x,), free="a reduction over no axis", kind="reduction")
 
@@ -79,11 +78,13 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
     return rule
 
 
-def numbers(call: Call, equation: Equation, output: Tensor, terms: Size) -> Tensor:
+def numbers(call: Call, equation: Equation, output: Tensor, terms: Size, axes: tuple[int, ...]) -> Tensor:
     """The reduced tensor in the number format that exact arithmetic gives: a mean has the integers of its sum."""
     x = call.input(0)
     if equation is extreme_of:
-        return unplaced(replace(output, format=x.format, encoding=x.encoding), x.shape)
+        return chosen(x, output.shape, axes).with_value(output.value)
+    if not one_step(x, axes):
+        return output
 
     def exact(grid: Grid) -> Grid | None:
         if equation in (sum_of, mean_of):
@@ -195,7 +196,7 @@ def top_k(call: Call) -> Result:
         call.refuse("E-TOPK-COUNT", f"k is {count}, axis {axis} has {shape[axis]} elements")
     rows = product(shape[:axis] + shape[axis + 1 :])
     kept = (*shape[:axis], count, *shape[axis + 1 :])
-    outputs = chosen(x, kept), Tensor(dtype="int64", shape=kept)
+    outputs = chosen(x, kept, (axis,)), Tensor(dtype="int64", shape=kept)
 
     def text(m: M) -> None:
         candidates = m.variable(rows * (count * shape[axis] - floor_divide(count * (count + 1), 2)), number)

@@ -6,14 +6,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from ..accounting import Arrangement, Countable, Signal
+from ..accounting import Countable, Signal
 from ..arithmetic import Arithmetic
 from ..errors import ModelError, quoted
 from ..expressions import Expression, Size, symbol
 from ..formats import Format
 from ..shapes import Element, Shape, Tensor, is_known
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 __all__ = ["MICROSOFT", "Call", "Layout", "Operator", "Result", "Rule", "Steps", "Uncounted", "operand"]
 
@@ -39,6 +46,7 @@ class Call:
 
     alone[i]: no other node reads input i, so what a linear operator left there can still take a bias.
     name: what sizes that only the data decide are called after; invented: those a rule asked for.
+    activation: the format a table of formats gives what the node writes; fallback: where nothing else gives one.
     """
 
     op: str
@@ -49,6 +57,8 @@ class Call:
     wanted: tuple[bool, ...] = (True,)
     alone: tuple[bool, ...] = ()
     name: str = "node"
+    activation: Format | None = None
+    fallback: Format | None = None
     invented: list[str] = field(default_factory=list)
 
     def refuse(self, identifier: str, fact: str) -> NoReturn:
@@ -172,11 +182,13 @@ class Steps:
 class Layout:
     """Where a named constant of the equations stands among the inputs, and how its rows of weights lie in it.
 
-    arrange: the input's array as [outputs, terms]. zero: the input whose numbers are taken off first, along `axis`.
+    arrange: the input's array as [outputs, terms], seen together with those `beside` it. zero: the input whose numbers
+    are taken off first, along `axis`.
     """
 
     input: int
-    arrange: Arrangement
+    arrange: Callable[..., Array]
+    beside: tuple[int, ...] = ()
     zero: int | None = None
     axis: int = 0
 

@@ -12,6 +12,7 @@ from ..quantization import Quantization
 from ..shapes import Element, Tensor
 from .attributes import text
 from .numbers import Stored
+from .overrides import Overrides
 from .rows import Answer
 from .scope import Body
 from .source import Source
@@ -34,7 +35,8 @@ class Analysis:
 
     answers, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
     remarks: warnings in order. unknown_attributes: named once each. size_names: which node a free size is called
-    after; inventions: how many were asked for. spent: nodes walked in the bodies of nodes.
+    after; inventions: how many were asked for. spent: nodes walked in the bodies of nodes. overrides: what the user
+    says of single nodes, None where that is nothing.
     """
 
     source: Source
@@ -50,6 +52,7 @@ class Analysis:
     size_names: dict[str, str] = field(default_factory=dict)
     inventions: int = 0
     spent: int = 0
+    overrides: Overrides | None = None
 
     def size_name(self, path: str, place: str) -> str:
         """What the free sizes of a node are called after: its path, made unlike that of another node."""

@@ -15,7 +15,7 @@ from ..layers import layer_class
 from ..layers.layer import Layer
 from ..quantization import parse_quantization
 
-__all__ = ["layer_of", "size_of"]
+__all__ = ["accumulator_of", "format_of", "layer_of", "size_of"]
 
 KEYS = ("bits", "scheme", "terms", "frac", "signed")
 # What a field of sizes may say in a word.
@@ -30,7 +30,7 @@ def layer_of(kind: str, table: Mapping[str, object]) -> tuple[Layer, int | None]
     """The layer of a table and its declared accumulator width. Raises SpecError naming the field, value and rule."""
     known = fields_of(kind)
     given = dict(table)
-    accumulator = _accumulator(kind, given.pop("accumulator", "exact"))
+    accumulator = accumulator_of(f"{kind}: accumulator", given.pop("accumulator", "exact"))
     for name in given:
         if name not in known:
             hint = did_you_mean(str(name), [*known, "accumulator"])
@@ -62,7 +62,7 @@ def _value(place: str, declared: str, value: object) -> object:
     """A value as the field's type wants it."""
     kinds = {part.strip() for part in declared.split("|")}
     if "Format" in kinds:
-        return value if isinstance(value, Format) else _format(place, value)
+        return value if isinstance(value, Format) else format_of(place, value)
     if kinds == {"bool"}:
         if not isinstance(value, bool):
             raise _wrong(place, value, "true or false")
@@ -95,8 +95,11 @@ def _part(place: str, value: object) -> object:
     return str(value)
 
 
-def _format(place: str, value: object) -> Format:
-    """`{ bits = 8 }`, `{ bits = 4, scheme = "apot", terms = 2 }`, or a name as in --quant: "pot4", "fixed<8,1>"."""
+def format_of(place: str, value: object) -> Format:
+    """`{ bits = 8 }`, `{ bits = 4, scheme = "apot", terms = 2 }`, or a name as in --quant: "pot4", "fixed<8,1>".
+
+    Raises SpecError naming the place, the value and the rule.
+    """
     if isinstance(value, str):
         try:
             found = parse_quantization(f"w:{value}").weight
@@ -144,10 +147,10 @@ def _check_keys(place: str, scheme: str, table: Mapping[str, object]) -> None:
             raise SpecError("E-SPEC-FIELD", f"{place}: {key} belongs to scheme 'uniform', found scheme '{scheme}'")
 
 
-def _accumulator(kind: str, value: object) -> int | None:
+def accumulator_of(place: str, value: object) -> int | None:
+    """`{ bits = 24 }`; None for "exact", the width that follows from the operands. Raises SpecError."""
     if value == "exact":
         return None
-    place = f"{kind}: accumulator"
     if not isinstance(value, Mapping) or set(value) != {"bits"}:
         raise _wrong(place, value, '"exact" or { bits = 24 }')
     return _integer(f"{place}.bits", value["bits"], 1, WIDEST)

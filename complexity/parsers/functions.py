@@ -58,6 +58,8 @@ def call_function(
         tuple(tensor and tensor.stored for tensor in inputs),
         tuple(walker.serialized(attribute) for attribute in node.attribute),
         len(node.output),
+        analysis.overrides
+        and (analysis.overrides.identities(inputs), analysis.overrides.told_apart(f"{walker.prefix}{row.path}")),
     )
     body = analysis.bodies.get(signature)
     if body is None:

@@ -17,6 +17,7 @@ from .attributes import borrows_graph, plain_attributes, text
 from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
+from .overrides import Override
 from .rows import Answer, answer_of, freed, operands_of, trained
 from .scope import ABSENT, Body, Scope
 from .stated import stated
@@ -162,13 +163,14 @@ class Walker:
         """The row of an operator's call; its outputs become known."""
         self.check(operator, node)
         call = self.call(operator, node, index, path, inputs, live.uses)
-        answer = self.answer(operator, node, call)
-        tensors, place = answer.outputs, f"{self.place}#{index}"
-        if operator.name in ("Constant", "ConstantOfShape"):
-            tensors = tuple(self.owned(tensor, place) for tensor in tensors)
-        tensors, free = stated(self.analysis, node, call, tensors, place_of(self.prefix + path, operator.name))
-        if free is not None:
-            answer = freed(answer, free)
+        place = f"{self.place}#{index}"
+        answer, tensors = self.settled(operator, node, path, place, call)
+        override, accumulator = self.override(operator, node_name(node, index), path, call, answer), None
+        if override is not None:
+            call, accumulator = override.call(operator, call, answer), override.said.accumulator
+            inputs = call.inputs
+            answer, tensors = self.settled(operator, node, path, place, call)
+            answer = replace(answer, formats_from=override.said.source or "model")
         operands = operands_of(answer, inputs)
         if "weight" in operands and tensors:
             tensors = (replace(tensors[0], summed=operands["weight"]), *tensors[1:])
@@ -194,7 +196,26 @@ class Walker:
             written=answer.written,
             live=live.after(index, node),
             trained=trained(self.analysis, operator, answer, inputs) if answer.claims else (),
+            accumulator=accumulator,
         )
+
+    def settled(
+        self, operator: Operator, node: NodeProto, path: str, place: str, call: Call
+    ) -> tuple[Answer, tuple[Tensor, ...]]:
+        """The answer to a call, and its outputs with all that is known of them."""
+        answer = self.answer(operator, node, call)
+        tensors = answer.outputs
+        if operator.name in ("Constant", "ConstantOfShape"):
+            tensors = tuple(self.owned(tensor, place) for tensor in tensors)
+        where = place_of(self.prefix + path, operator.name)
+        tensors, free = stated(self.analysis, node, call, answer.kind, tensors, where)
+        return answer if free is None else freed(answer, free), tensors
+
+    def override(self, operator: Operator, name: str, path: str, call: Call, answer: Answer) -> Override | None:
+        """What is said from outside of a node that is a layer, None where nothing is."""
+        overrides = self.analysis.overrides
+        found = overrides and overrides.find(operator, name, f"{self.prefix}{path}")
+        return found if found and found.applies(answer, operator, call.inputs) else None
 
     def controlled(
         self, run: control_flow.Runner, node: NodeProto, row: Row, inputs: tuple[Tensor | None, ...], scope: Scope
@@ -270,7 +291,9 @@ class Walker:
         """
         signature = tuple([self.serialized(attribute) for attribute in node.attribute]) if node.attribute else ()
         stored = any(tensor is not None and bool(tensor.stored) for tensor in call.inputs)
-        key = (call.domain, call.op, call.version, call.inputs, signature, call.wanted, call.alone, stored)
+        overrides = self.analysis.overrides
+        outside = overrides and (overrides.identities(call.inputs), call.activation, call.fallback)
+        key = (call.domain, call.op, call.version, call.inputs, signature, call.wanted, call.alone, stored, outside)
         found = self.analysis.answers.get(key)
         if found is not None:
             return found

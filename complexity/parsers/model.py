@@ -17,6 +17,7 @@ from .attributes import text
 from .functions import functions_by_name
 from .graph import Walker
 from .inputs import Bindings, bind_inputs, declared_shape
+from .overrides import Overrides
 from .scope import Scope
 from .source import Source, read_model
 from .versions import opset_contradictions, opsets_of
@@ -46,7 +47,11 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
     stored = {initializer.name for initializer in graph.initializer}
     given, dims, declared = bind_inputs([value for value in graph.input if value.name not in stored], bindings)
     analysis = Analysis(
-        source=source, quantization=quantization, dims=dims, functions=functions_by_name(proto.functions)
+        source=source,
+        quantization=quantization,
+        dims=dims,
+        functions=functions_by_name(proto.functions),
+        overrides=Overrides.of(quantization),
     )
     walker = Walker(analysis=analysis, opsets=opsets_of(proto.opset_import), place="graph")
     scope = Scope({})
@@ -68,9 +73,13 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         dims={name: size for name, size in dims.items() if name in declared or name in analysis.used_dims},
         free=tuple(dict.fromkeys(free)),
         quantization=quantization.text,
-        accumulator=quantization.accumulator,
-        input_bits=quantization.input.width if quantization.input else None,
-        warnings=(*analysis.remarks, *analysis.unknown_attributes),
+        accumulator=quantization.everywhere,
+        input_bits=quantization.input.width if quantization.asked and quantization.input else None,
+        warnings=(
+            *analysis.remarks,
+            *analysis.unknown_attributes,
+            *(analysis.overrides.remarks(rows) if analysis.overrides else ()),
+        ),
         contradictions=(
             *opset_contradictions(proto.opset_import),
             *_contradictions(graph, scope),

@@ -27,6 +27,7 @@ __all__ = ["Computed", "Dequantized", "Integers", "Shifted", "Stored", "Varied",
 
 # Operators that only move the numbers of input 0 and whose output shape says how.
 RESHAPES = frozenset(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Dropout"))
+SIGNS = ("Neg", "Abs")
 # A tensor computed from constants may not be larger than this: it is held in memory.
 LARGEST = 1 << 28
 
@@ -157,7 +158,13 @@ class Shifted:
         if not zero.any():
             return stored
         wide = "int16" if stored.dtype.itemsize == 1 else "int64"
-        return stored.astype(wide) - zero_points(zero.astype(wide), stored.shape, self.axis)
+        if zero.ndim == 2 and stored.ndim == 3:
+            # Gates of a recurrent layer: one for each row of each direction.
+            zeros: Array = zero.astype(wide)[:, None, :]
+        else:
+            zeros = zero_points(zero.astype(wide), stored.shape, self.axis)
+        centred: Array = stored.astype(wide) - zeros
+        return centred
 
     def reals(self) -> Array:
         return self.integers()
@@ -212,7 +219,7 @@ class Computed:
             return all(known is not None and known.whole for known in self.inputs)
         if op.startswith("Cast") and not first.whole:
             return self.dtype is not None and "int" in self.dtype
-        return self._moves and first.whole
+        return (self._moves or op in SIGNS) and first.whole
 
     @property
     def _moves(self) -> bool:
@@ -221,6 +228,10 @@ class Computed:
     def integers(self) -> Array:
         op, first = self.node.op_type, self.inputs[0]
         assert first is not None
+        if op in SIGNS:
+            # The lowest integer has no opposite in its own type.
+            wide: Array = first.integers().astype("int64")
+            return -wide if op == "Neg" else abs(wide)
         if op in ("Mul", "Div"):
             import numpy as np
 
@@ -231,7 +242,11 @@ class Computed:
         return self._evaluated("integers")
 
     def reals(self) -> Array:
-        return self._evaluated("reals")
+        import numpy as np
+
+        found = self._evaluated("reals")
+        cast = self.node.op_type.startswith("Cast") and found.dtype.kind in "iu" and "float" in (self.dtype or "")
+        return found.astype(np.float32) if cast else found
 
     def widths(self) -> Array | None:
         import numpy as np

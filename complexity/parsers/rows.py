@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..accounting import Countable, Matrix
+from ..accounting import Arrangement, Countable, Matrix
 from ..errors import ModelError
 from ..expressions import Size, is_expression, product
 from ..formats import FLOATS, Format
 from ..network import Status, Stored
 from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
-from ..shapes import RANK, Shape, Tensor
+from ..shapes import RANK, Known, Shape, Tensor
 from .numbers import Shifted
+from .overrides import output_format
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -51,7 +52,8 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
     """The answer to a call: status, work and what is written."""
     made = bool(call.inputs) or (isinstance(result, Result) and result.work is None)
     constant = made and not operator.random and all(tensor is None or tensor.constant for tensor in call.inputs)
-    outputs = tuple(_finished(analysis, tensor, constant) for tensor in result.outputs)
+    kind = result.kind if isinstance(result, Result) else ""
+    outputs = tuple(_finished(analysis, call, kind, tensor, constant) for tensor in result.outputs)
     wanted = [tensor for tensor, named in zip(outputs, call.wanted, strict=False) if named]
     shapes = tuple(tensor.shape for tensor in wanted)
     if any(len(shape or ()) > RANK for shape in shapes):
@@ -76,7 +78,7 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
         kind=result.kind or operator.name.lower(),
         work=result.work,
         formats=dict(result.formats),
-        formats_from=f"--quant {quantization.text}" if quantization.activation or quantization.weight else "model",
+        formats_from=quantization.general.source or "model",
         written=_written(wanted),
         packed=result.packed,
         layouts=result.layouts,
@@ -104,12 +106,22 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Ma
             if zero.known is None:
                 continue
             numbers = Shifted(numbers, zero.known, layout.axis)
+        others = [inputs[index] if index < len(inputs) else None for index in layout.beside]
+        if any(other is not None and other.known is None for other in others):
+            continue
+        arrange = _beside(layout, [other.known if other is not None else None for other in others])
         # What the file says goes as it is; real numbers are rounded to the format asked for.
         format = tensor.format if tensor.encoding is None else None
-        found[name] = Matrix(numbers_of=numbers, arrange=layout.arrange, format=format)
+        found[name] = Matrix(numbers_of=numbers, arrange=arrange, format=format)
     if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
         found["partial"] = open.summed
     return found
+
+
+def _beside(layout: Layout, others: Sequence[Known | None]) -> Arrangement:
+    if not others:
+        return layout.arrange
+    return lambda array: layout.arrange(array, *(None if other is None else other.reals() for other in others))
 
 
 def trained(
@@ -128,17 +140,16 @@ def trained(
     return tuple(found.values())
 
 
-def _finished(analysis: Analysis, tensor: Tensor, constant: bool) -> Tensor:
+def _finished(analysis: Analysis, call: Call, kind: str, tensor: Tensor, constant: bool) -> Tensor:
     """An output with constness, the format the user asks for, and bound sizes."""
     constant = constant or tensor.constant
-    format, shape = tensor.format, tensor.shape
-    if format is None and tensor.dtype in FLOATS:
-        format = analysis.quantization.weight if constant else analysis.quantization.activation
+    format, shape = output_format(analysis.quantization, call, tensor, constant, kind), tensor.shape
+    encoding = tensor.encoding if format is tensor.format else None
     if shape is not None and any(is_expression(size) for size in shape):
         shape = tuple(analysis.bound(size) for size in shape)
     if constant == tensor.constant and format is tensor.format and shape is tensor.shape:
         return tensor
-    return replace(tensor, constant=constant, format=format, shape=shape)
+    return replace(tensor, constant=constant, format=format, encoding=encoding, shape=shape)
 
 
 def _known(tensor: Tensor) -> bool:

@@ -5,19 +5,16 @@ A file holds `[[layer]]` tables in order, and beside them `quant`, formats for w
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from hashlib import sha256
 
 from ..catalogue import Network
-from ..errors import ComplexityError, ModelError, SpecError, did_you_mean, quoted
+from ..errors import ComplexityError, SpecError, did_you_mean, quoted
 from ..layers import LAYERS
 from ..layers.layer import Layer
+from .documents import parse_document, read_document
 from .fields import layer_of
-from .files import open_regular
 
 __all__ = ["network_from", "read_spec"]
 
@@ -29,8 +26,9 @@ def read_spec(path: str | os.PathLike[str]) -> Network:
     """The network of a spec file. Raises ModelError for a file that cannot be read, SpecError for what it says."""
     name = os.fspath(path)
     try:
-        data = _read(name)
-        return network_from(_parsed(name, data), path=name, digest=sha256(data).hexdigest())
+        data = read_document(name, SIZE, "a spec")
+        document = parse_document(data, toml=name.lower().endswith(".toml"))
+        return network_from(document, path=name, digest=sha256(data).hexdigest())
     except ComplexityError as error:
         raise error.at(quoted(name)) from None
 
@@ -97,33 +95,4 @@ def _default(kind: str, taken: Mapping[str, Layer], tables: Sequence[object]) ->
     number, found = 2, kind
     while found in taken or found in said:
         found, number = f"{kind}_{number}", number + 1
-    return found
-
-
-def _read(path: str) -> bytes:
-    with os.fdopen(open_regular(path), "rb") as stream:
-        data = stream.read(SIZE + 1)
-    if len(data) > SIZE:
-        raise ModelError("E-SPEC-LIMIT", f"a spec of more than {SIZE} bytes is not read")
-    return data
-
-
-def _parsed(path: str, data: bytes) -> object:
-    # Decimal fractions stay exact: a density of 0.1 is one tenth.
-    try:
-        text = data.decode("utf-8-sig")
-        if path.lower().endswith(".toml"):
-            return tomllib.loads(text, parse_float=Decimal)
-        return json.loads(text, parse_float=Decimal, object_pairs_hook=_unique)
-    except (ValueError, RecursionError, ArithmeticError) as error:
-        kind = "TOML" if path.lower().endswith(".toml") else "JSON"
-        raise ModelError("E-SPEC-SYNTAX", f"not valid {kind}: {quoted(error, 120)}") from None
-
-
-def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"'{twice}' is given twice")
     return found

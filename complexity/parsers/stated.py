@@ -11,6 +11,7 @@ from ..operators.rule import Call
 from ..shapes import Known, Tensor
 from .dialects import reader
 from .numbers import Computed, Varied
+from .overrides import QUANTIZER, restated
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -24,7 +25,7 @@ CHANNELS_KEPT = frozenset(("Relu", "MaxPool", "Identity", "Dropout", "GlobalMaxP
 
 
 def stated(
-    analysis: Analysis, node: NodeProto, call: Call, outputs: Sequence[Tensor], place: str
+    analysis: Analysis, node: NodeProto, call: Call, kind: str, outputs: Sequence[Tensor], place: str
 ) -> tuple[tuple[Tensor, ...], str | None]:
     """The outputs with their numbers, and why the node is free where a dialect makes it so."""
     tensors = outputs
@@ -41,16 +42,12 @@ def stated(
         if statement is not None:
             free = statement.free
             tensors = tuple(
-                _asked(analysis, tensor) if tensor.encoding is not None else tensor for tensor in statement.outputs
+                restated(analysis.quantization, call, tensor, kind == QUANTIZER or free is not None)
+                if tensor.encoding is not None
+                else tensor
+                for tensor in statement.outputs
             )
     return tuple(_with_cause(call, tensor, place) for tensor in tensors), free
-
-
-def _asked(analysis: Analysis, tensor: Tensor) -> Tensor:
-    """What the command line asks for goes before what the file says."""
-    quantization = analysis.quantization
-    asked = quantization.weight if tensor.constant else quantization.activation
-    return tensor if asked is None else replace(tensor, format=asked, encoding=None)
 
 
 def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | None:

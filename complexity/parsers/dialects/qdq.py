@@ -30,7 +30,9 @@ __all__ = ["described", "read"]
 
 def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | None:
     """What the call says of its output."""
-    scales = checked_scale(call, 1)
+    # Symmetric quantizers of blocks write the sign of the largest weight into the scale.
+    blocks = call.op == "DequantizeLinear" and call.integer("block_size", 0) > 0
+    scales = checked_scale(call, 1, signed=blocks)
     tensor = outputs[0]
     if call.op == "QuantizeLinear":
         held: Format = format_of_dtype(tensor.dtype)

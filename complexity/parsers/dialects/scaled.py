@@ -18,7 +18,7 @@ CARRIERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (2, 4,
 def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | None:
     """The integers of a constant, still there behind its scale."""
     x, tensor = call.input(0), outputs[0]
-    if not tensor.constant or tensor.known is None or not tensor.known.whole or not tensor.stored:
+    if not tensor.constant or tensor.known is None or not tensor.known.whole:
         return None
     if call.op == "Cast":
         if x.dtype not in CARRIERS or tensor.dtype not in FLOATS:

@@ -64,19 +64,20 @@ def known_numbers(tensor: Tensor | None) -> list[float | int] | None:
     return plain if found is not None and len(plain) == len(found) else None
 
 
-def checked_scale(call: Call, index: int, name: str = "scale") -> list[float | int] | None:
-    """The scales of a quantizer. Refuses one that is not a positive finite number."""
+def checked_scale(call: Call, index: int, name: str = "scale", *, signed: bool = False) -> list[float | int] | None:
+    """The scales of a quantizer. Refuses what is no positive finite number; signed: a negative one is allowed."""
     found = known_numbers(call.given(index))
     for number in found or ():
-        if not (math.isfinite(number) and number > 0):
-            call.refuse("E-QUANT-SCALE", f"{name} is {number}, expected a positive finite number")
+        if not math.isfinite(number) or number == 0 or (number < 0 and not signed):
+            wanted = "a finite number other than 0" if signed else "a positive finite number"
+            call.refuse("E-QUANT-SCALE", f"{name} is {number}, expected {wanted}")
     return found
 
 
 def step_of(scales: Sequence[float | int] | None) -> Fraction | None:
     """The one step of all numbers, exactly; None where there are several, or it is not known."""
     distinct = set(scales or ())
-    return Fraction(distinct.pop()) if len(distinct) == 1 else None
+    return abs(Fraction(distinct.pop())) if len(distinct) == 1 else None
 
 
 def fixed(low: int, high: int, bits: int, step: Fraction | None, signed: bool | None = None) -> Fixed:
