@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from .expressions import Size
 from .formats import Accumulation, Format
 from .ops import Role
+from .requantization import Requantization
 
 __all__ = ["Arithmetic"]
 
@@ -70,5 +71,8 @@ class Arithmetic(Protocol[Value]):
     def broadcast(self, x: Value, elements: Size) -> Value:
         """x seen as so many elements: repeated, selected or regrouped; no arithmetic."""
 
-    def requantize(self, x: Value, format: Format) -> Value:
-        """x brought to a format, as it is stored between layers or steps."""
+    def requantize(self, x: Value, format: Format, change: Requantization | None = None) -> Value:
+        """x brought to a format, as it is stored between layers or steps; `exact` charges what the change takes."""
+
+    def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
+        """Zero points taken off: products of one by sums of weights, and subtractions in a format; `exact` only."""

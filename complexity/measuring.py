@@ -81,10 +81,9 @@ class Measuring:
     def inventory(self, row: Row, metric: Metric | None = None) -> Inventory:
         """What a row computes over all executions, as the counter of a metric (or of the convention) sees it."""
         counter = metric.counter(self._convention) if metric is not None else self._convention
-        if row.standing(self._convention) is Status.FREE and row.only:
-            return Inventory()
         # Equal calls share these objects, and the network keeps them alive.
-        key = (counter, id(row.work), row.repeat, row.accumulator, tuple(map(id, row.operands.values())))
+        made = (id(row.work), id(row.requantization), *map(id, row.operands.values()))
+        key = (counter, made, row.repeat, row.accumulator)
         if (found := self._inventories.get(key)) is None:
             try:
                 found = row.operations(counter, self._accumulator)
@@ -100,7 +99,8 @@ class Measuring:
         """The metrics of one row over all its executions."""
         own = (id(row.work), id(row.written), row.repeat, row.status, row.alternative, row.live)
         # Branches hold rows with branches.
-        key: object = id(row) if row.branches or row.trained or row.operands or row.only or row.padding else own
+        alone = row.branches or row.trained or row.operands or row.requantization or row.padding != 0
+        key: object = id(row) if alone else own
         if (known := self._totals.get(key)) is None:
             known = self._totals[key] = Totals(lambda metric: self._measure(row, BY_KEY[metric]), self._keys)
         return known

@@ -41,7 +41,7 @@ class Row:
 
     repeat: executions. paths: the first three places it runs at. place: where it is stored (for merging equal rows).
     work: equations of one execution. operands: its constants whose values are known, by the equations' names for them.
-    only: the one convention that charges the work; in others the node is free, for this `reason`.
+    requantization: what bringing its outputs to their integers takes; only `exact` charges it.
     written: numbers it writes per execution, as an inventory; None if unknown. live: bits alive while it runs; None if
     unknown. trained: the parameters it uses. accumulator: declared width of its accumulators, not the network's.
     resources: quantum resources of one execution. padding: products of one execution whose input is padding; None if
@@ -65,7 +65,7 @@ class Row:
     formats_from: str = ""
     work: Countable | None = None
     operands: Mapping[str, Matrix] = field(default_factory=dict)
-    only: str = ""
+    requantization: Countable | None = None
     padding: Size | None = 0
     written: Inventory | None = field(default_factory=Inventory)
     live: Size | None = 0
@@ -77,13 +77,17 @@ class Row:
 
     def operations(self, counter: str, accumulator: int | None = None) -> Inventory:
         """What the node computes in all its executions, as a counter sees it."""
-        if self.work is None:
-            return Inventory()
-        return count(self.work, counter, self.accumulator or accumulator, self.operands) * self.repeat
+        width, found = self.accumulator or accumulator, Inventory()
+        if self.work is not None:
+            found = count(self.work, counter, width, self.operands)
+        if self.requantization is not None and counter not in ("paper", "digits"):
+            found = found + count(self.requantization, counter, width, self.operands)
+        return found * self.repeat
 
     def standing(self, convention: str) -> Status:
-        """The status in a convention."""
-        return Status.FREE if self.only not in ("", convention) else self.status
+        """The status in a convention: a node that only requantizes is free where that is not charged."""
+        charged = self.status is Status.FREE and self.requantization is not None and convention == "exact"
+        return Status.COUNTED if charged else self.status
 
     def storage(self) -> Inventory:
         """What it keeps: its parameters once, what it writes every time, what is alive beside it."""
@@ -94,7 +98,7 @@ class Row:
         for name, units in self.resources.items():
             op = Op(Kind.QUANTUM, Role.QUANTUM, QUBIT, QUBIT, QUBIT, function=name)
             counts[op] = units * self.repeat
-        if self.padding:
+        if self.padding is not None:
             counts[Op(Kind.PADDING, Role.INPUT, QUBIT, QUBIT, QUBIT)] = self.padding * self.repeat
         return Inventory(counts) + (self.written or Inventory()) * self.repeat
 

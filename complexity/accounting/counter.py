@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..expressions import Size
 from ..formats import Accumulation, Format
 from ..ops import Inventory, Kind, Op, Role
+from ..requantization import Requantization
 from .matrix import Matrix
 
 __all__ = ["Countable", "Counter", "Signal", "joins", "lone_product", "on_accumulator", "share", "whole"]
@@ -88,8 +89,11 @@ class Counter:
     def broadcast(self, x: Signal, elements: Size) -> Signal:
         return x._replace(elements=elements)
 
-    def requantize(self, x: Signal, format: Format) -> Signal:
+    def requantize(self, x: Signal, format: Format, change: Requantization | None = None) -> Signal:
         return self.variable(x.elements, format)
+
+    def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
+        return None
 
     # What paper and exact do differently.
 

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..expressions import Size, is_expression
 from ..formats import Accumulation, Fixed, Format, widest
 from ..ops import Kind, Op, Role
+from ..requantization import MULTIPLIER_BITS, Requantization
 from .counter import Counter, Signal, lone_product, on_accumulator, share, whole
 from .matrix import Matrix
 
@@ -179,6 +180,34 @@ class ExactCounter(Counter):
             return total
         self._scaled(left, right, right.matrix, times, role)
         return self._held(left.elements, left, right.matrix.hull(left.interval, single=True), total.fraction, right)
+
+    def requantize(self, x: Signal, format: Format, change: Requantization | None = None) -> Signal:
+        stored = self.variable(x.elements, format)
+        if change is not None and not x.format.floating:
+            self._requantized(x._replace(constant=False, matrix=None), stored, change)
+        return stored
+
+    def _requantized(self, x: Signal, stored: Signal, change: Requantization) -> None:
+        """Multiplier, shift, rounding, zero point, limits, in this order."""
+        value, role = x, Role.REQUANTIZATION
+        if change.multiplier:
+            known = Matrix.of([change.factor]) if change.factor is not None else None
+            factor = self.constant(x.elements, Fixed(bits=MULTIPLIER_BITS, integer=MULTIPLIER_BITS))
+            value = self.multiply(value, factor._replace(matrix=known), role=role)
+        if change.shift:
+            self._charge(x.elements, Op(Kind.SHIFT, role, value.format, stored.format, value.format, True))
+        if change.rounds:
+            half = self.constant(x.elements, Fixed(bits=1, integer=1, signed=False))._replace(fraction=value.fraction)
+            value = self.add(value, half, role=role)
+        if change.zero_point:
+            self.add(stored, self.constant(x.elements, stored.format), role=Role.ZERO_POINT)
+        ends = x.elements * change.limits
+        self._charge(ends, Op(Kind.COMPARE, role, value.format, stored.format, stored.format, True))
+
+    def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
+        role = Role.ZERO_POINT
+        self._charge(products, Op(Kind.MULTIPLY, role, format, format, format, True))
+        self._charge(subtractions, Op(Kind.SUBTRACT, role, format, format, format))
 
     def _product(self, left: Signal, right: Signal) -> Signal:
         corners = [a * b for a in left.interval for b in right.interval]

@@ -5,7 +5,7 @@ Everything is read when it is asked for, and only results are kept: the numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -45,6 +45,28 @@ class Numbers(Protocol):
     def widths(self) -> Array | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """Integers that are no tensor."""
+
+    values: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        return True
+
+    def integers(self) -> Array:
+        import numpy as np
+
+        return np.array(self.values, np.int64)
+
+    def reals(self) -> Array:
+        return self.integers()
+
+    def widths(self) -> None:
+        return None
+
+
 @dataclass(eq=False, kw_only=True)
 class Matrix:
     """numbers: where they come from. arrange: from the tensor's shape to [outputs, terms]. format: what real numbers
@@ -55,14 +77,19 @@ class Matrix:
     format: Format | None = None
     _trees: dict[object, Trees] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, values: Sequence[int]) -> Matrix:
+        """Lone integer constants."""
+        return cls(numbers_of=Plain(tuple(values)), arrange=lambda array: array.reshape(-1, 1))
+
     @property
     def whole(self) -> bool:
         """Whether the numbers are integers, or are rounded to integers of a format."""
-        return self.numbers_of.whole or (self.format is not None and not self.format.floating)
+        return self.numbers_of.whole if self.format is None else not self.format.floating
 
     def _array(self) -> Array:
         """[outputs, terms], integers if `whole`."""
-        if self.numbers_of.whole:
+        if self.numbers_of.whole and self.format is None:
             return self.arrange(self.numbers_of.integers())
         reals = self.numbers_of.reals()
         return self.arrange(reals if self.format is None or self.format.floating else rounded(reals, self.format))
@@ -170,7 +197,7 @@ class Matrix:
 
         Integers of a file are in the units of what they are added to; real numbers are rounded to them.
         """
-        if self.whole and (self.format is None or self.numbers_of.whole):
+        if self.whole and self.format is None:
             return min(self._histogram, default=0), max(self._histogram, default=0)
         if self.format is None or self.format.floating:
             return None

@@ -30,10 +30,11 @@ from ..ops import Role
 from ..shapes import Element, Tensor
 from . import evaluation
 from .cumulative import running, running_product, running_sum
+from .layouts import flat
 from .moved import MOVEMENT, joined, movement
 from .pointwise import common_shape, pointwise
 from .propagation import Exact, carried
-from .rule import Call, Operator, Result, Rule, Steps, operand
+from .rule import Call, Layout, Operator, Result, Rule, Steps, operand
 from .variadic import extreme, many_mean, many_sum
 
 __all__ = ["OPERATORS", "raised"]
@@ -42,8 +43,8 @@ EACH = Role.ELEMENTWISE
 M = Arithmetic[Signal]
 
 
-def joined_bias(call: Call, *, left_only: bool) -> tuple[Tensor, Accumulation, Tensor] | None:
-    """The tensor still in its accumulator, that accumulator, and the constant vector a node adds to it.
+def joined_bias(call: Call, *, left_only: bool) -> tuple[int, Accumulation] | None:
+    """The input still in its accumulator, and that accumulator, where the other is a constant vector added to it.
 
     A vector has an axis and more than one element, or one element where the tensor has one channel. It may not enlarge
     the tensor, and no other node may read what the accumulator held before.
@@ -56,7 +57,7 @@ def joined_bias(call: Call, *, left_only: bool) -> tuple[Tensor, Accumulation, T
         if tensor.shape is None or tensor.shape != common_shape(call, 0, 1):
             continue
         if product(vector.shape) != 1 or 1 in (tensor.shape[-1], *tensor.shape[1:2]):
-            return tensor, tensor.accumulator, vector
+            return index, tensor.accumulator
     return None
 
 
@@ -81,15 +82,18 @@ def sum_or_difference(
     value = evaluation.folded(function, dtype, a, b)
     bias = joined_bias(call, left_only=not commutes)
     if bias is not None:
-        tensor, accumulation, vector = bias
+        open, accumulation = bias
+        tensor, vector = call.input(open), call.input(1 - open)
 
         def text(m: M) -> None:
             elements = product(tensor.shape or ())
-            verb(m, m.partial(elements, accumulation), m.constant(elements, vector.number), Role.BIAS)
+            sum = m.partial(elements, accumulation, "partial")
+            verb(m, sum, m.constant(elements, vector.number, "bias"), Role.BIAS)
 
+        layouts = {"bias": Layout(1 - open, flat)}
         output = Tensor(dtype=dtype, shape=tensor.shape).with_value(value)
         output = carried(output, (a, b), exact, call.op, grown_together)
-        return Result(outputs=(output,), work=Steps(text=text), kind="add")
+        return Result(outputs=(output,), work=Steps(text=text), kind="add", layouts=layouts, partial=open)
     return pointwise(
         call,
         lambda m, x, y: verb(m, x, y, EACH),

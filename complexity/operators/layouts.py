@@ -50,10 +50,11 @@ def channels(count: int, filters: int, groups: int, taps: int, *, last: bool) ->
         import numpy as np
 
         if array.size not in (1, count):
-            return array.max().reshape(1, 1)
+            return np.array([[array.max()]])
         bits = np.broadcast_to(array.reshape(-1), (count,)).reshape(groups, -1)
-        window: Array = np.tile(bits, taps) if last else np.repeat(bits, taps, axis=1)
-        return window if groups == 1 else np.repeat(window, filters // groups, axis=0)
+        window = np.tile(bits, taps) if last else np.repeat(bits, taps, axis=1)
+        each: Array = window if groups == 1 else np.repeat(window, filters // groups, axis=0)
+        return each
 
     return arranged
 

@@ -8,8 +8,9 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
 from ..shapes import Element, Shape, ShapeConflict, Tensor, broadcast
+from .layouts import flat
 from .propagation import Exact, carried
-from .rule import Call, Result, Steps, operand
+from .rule import Call, Layout, Result, Steps, operand
 
 __all__ = ["common_shape", "pointwise"]
 
@@ -55,6 +56,10 @@ def pointwise(
     count: Size = product(shape)
 
     def text(m: Arithmetic[Signal]) -> None:
-        equation(m, *(operand(m, tensor, count) for tensor in operands or tensors))
+        equation(
+            m, *(operand(m, tensor, count, "constant" if tensor.constant else "") for tensor in operands or tensors)
+        )
 
-    return Result(outputs=(output,), work=Steps(text=text), kind=kind)
+    constants = [index for index in indices if call.input(index).constant]
+    layouts = {"constant": Layout(constants[0], flat)} if len(constants) == 1 else {}
+    return Result(outputs=(output,), work=Steps(text=text), kind=kind, layouts=layouts)

@@ -18,6 +18,7 @@ from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
 from .overrides import Override
+from .requantizing import requantizing
 from .rows import Answer, answer_of, freed, operands_of, trained
 from .scope import ABSENT, Body, Scope
 from .stated import stated
@@ -174,6 +175,10 @@ class Walker:
         operands = operands_of(answer, inputs)
         if "weight" in operands and tensors:
             tensors = (replace(tensors[0], summed=operands["weight"]), *tensors[1:])
+        requantization = requantizing(call, dict(answer.formats), tensors)
+        source = inputs[0] if inputs else None
+        if requantization is not None and source is not None and source.summed is not None:
+            operands["partial"] = source.summed
         self.define(node, tensors, live.scope)
         return Row(
             name=node_name(node, index),
@@ -191,7 +196,7 @@ class Walker:
             formats_from=answer.formats_from,
             work=answer.work,
             operands=operands,
-            only=answer.only,
+            requantization=requantization,
             padding=answer.padding,
             written=answer.written,
             live=live.after(index, node),

@@ -45,7 +45,6 @@ class Answer:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     partial: int | None = None
     padding: Size | None = 0
-    only: str = ""
 
 
 def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result | Uncounted) -> Answer:
@@ -111,7 +110,7 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Ma
             continue
         arrange = _beside(layout, [other.known if other is not None else None for other in others])
         # What the file says goes as it is; real numbers are rounded to the format asked for.
-        format = tensor.format if tensor.encoding is None else None
+        format = tensor.format if tensor.encoding is None and tensor.dtype in FLOATS else None
         found[name] = Matrix(numbers_of=numbers, arrange=arrange, format=format)
     if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
         found["partial"] = open.summed

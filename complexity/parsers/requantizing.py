@@ -1,0 +1,111 @@
+"""What bringing the outputs of a node to their integers takes, beside the node's own work: charged in `exact`.
+
+Charged are fixed-point numbers that become other fixed-point numbers, once for each quantized tensor. Constants are
+quantized before the run, a float input of the graph arrives quantized, and a special function is stored as its table
+says: those cost nothing. A dynamic quantizer also searches the range of its floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from ..accounting import Countable, Signal
+from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format
+from ..operators.rule import Call, Steps
+from ..ops import Role
+from ..requantization import Requantization, between
+from ..shapes import Tensor
+from .dialects.statement import known_numbers, step_of
+
+__all__ = ["requantizing"]
+
+QUANTIZERS = frozenset(("QuantizeLinear", "Quant", "IntQuant", "BipolarQuant", "Trunc"))
+# Inputs that hold the scales of an operator's operands, and whether the result is a product of them.
+PRODUCTS = {"QLinearConv": (1, 4), "QLinearMatMul": (1, 4), "QGemm": (1, 4), "QLinearMul": (1, 4)}
+SUMS = {"QLinearAdd": (1, 4)}
+UNARY = frozenset(
+    ("QLinearLeakyRelu", "QLinearReduceMean", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearConcat")
+)
+REQUANTIZING = frozenset((*QUANTIZERS, *PRODUCTS, *SUMS, *UNARY, "DynamicQuantizeLinear"))
+TRUNCATING = frozenset(("FLOOR", "DOWN", "TRN"))
+
+
+def requantizing(call: Call, formats: dict[str, Format], outputs: tuple[Tensor, ...]) -> Countable | None:
+    """The requantization of a node's first output, None where there is none."""
+    if call.op not in REQUANTIZING or not outputs or outputs[0].constant or outputs[0].size is None:
+        return None
+    y, x = outputs[0], call.inputs[0] if call.inputs else None
+    if x is None or x.constant:
+        return None
+    if call.op == "DynamicQuantizeLinear":
+        return _searched(x, x.size)
+    if y.encoding is None or y.number.floating:
+        return None
+    if call.op in QUANTIZERS:
+        return None if x.number.floating else _stored(x, y, _change(call, x, y))
+    total = formats.get("accumulator")
+    if call.op in PRODUCTS and total is not None:
+        scales = [step_of(known_numbers(call.given(index))) for index in PRODUCTS[call.op]]
+        before = None if None in scales else scales[0] * scales[1]  # type: ignore[operator]
+        return _stored(replace(y, format=total, accumulator=None), y, _to(y, before, total.interval))
+    if call.op in SUMS or call.op in UNARY or call.op == "QLinearMul":
+        return _stored(replace(y, accumulator=None), y, _to(y, None, y.number.interval))
+    return None
+
+
+def _change(call: Call, x: Tensor, y: Tensor) -> Requantization:
+    """What a quantizer does to numbers that are fixed point already."""
+    if call.op == "BipolarQuant":
+        return Requantization(limits=1)
+    said, fraction = x.encoding, x.number.fraction
+    point = Fraction(1, 2) ** fraction if isinstance(fraction, int) else None
+    step = point if said is None else said.step
+    zero = (said.zero_point if said is not None else 0) or 0
+    low, high = x.number.interval
+    return _to(y, step, (low - zero, high - zero))
+
+
+def _to(y: Tensor, before: Fraction | None, span: tuple[int, int]) -> Requantization:
+    assert y.encoding is not None
+    zero = y.encoding.zero_point or 0
+    low, high = y.number.interval
+    return between(
+        before,
+        y.encoding.step,
+        span,
+        (low - zero, high - zero),
+        zero_point=y.encoding.zero_point != 0,
+        truncates=y.encoding.rounding.upper() in TRUNCATING,
+    )
+
+
+def _stored(x: Tensor, y: Tensor, change: Requantization) -> Countable | None:
+    size, sum = y.size, x.accumulator
+    if change.nothing or size is None:
+        return None
+
+    def text(m: Arithmetic[Signal]) -> None:
+        value = m.partial(size, sum, "partial") if sum is not None else m.variable(size, x.number)
+        m.requantize(value, y.number, change)
+
+    return Steps(text=text)
+
+
+def _searched(x: Tensor, size: Size | None) -> Countable | None:
+    """Smallest and greatest number of the tensor, then a product, the zero point and two limits each."""
+    if size is None or not x.number.floating:
+        return None
+    role = Role.REQUANTIZATION
+
+    def text(m: Arithmetic[Signal]) -> None:
+        value = m.variable(size, x.number)
+        for _ in range(2):
+            m.greatest(value, terms=size, outputs=1, role=role)
+        scaled = m.multiply(value, m.variable(size, x.number), role=role)
+        scaled = m.add(scaled, m.variable(size, x.number), role=Role.ZERO_POINT)
+        m.compare(m.compare(scaled, scaled, role=role), scaled, role=role)
+
+    return Steps(text=text)
