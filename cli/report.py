@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     counting.add_argument("--quant", action="append", metavar="SPEC", help=formats)
     counting.add_argument("--input-bits", type=_positive, metavar="N", help="width of the graph's float inputs")
     counting.add_argument("--convention", default="paper", metavar="NAME", help="paper (default) or exact")
+    counting.add_argument(
+        "--detect", action="store_true", help="read the weights: count powers of two, and sums of two, as what they are"
+    )
     counting.add_argument("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named dimension")
     counting.add_argument("--shape", action="append", default=[], metavar="INPUT=1x3x224", help="fix an input's shape")
     counting.add_argument(
@@ -73,6 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         quants=tuple(arguments.quant or ["model"]),
         input_bits=arguments.input_bits,
         convention=arguments.convention,
+        metrics=view.metrics if arguments.metric else (),
+        detect=arguments.detect,
         bindings=Bindings(
             dims=parse_dims(arguments.dim), shapes=parse_shapes(arguments.shape), values=parse_values(arguments.value)
         ),
@@ -127,7 +132,7 @@ def _view(arguments: argparse.Namespace) -> View:
     return View(
         by=arguments.by,
         metrics=tuple(arguments.metric.split(",")) if arguments.metric else DEFAULT_METRICS,
-        labels=tuple(arguments.columns.split(",")) if arguments.columns else DEFAULT_LABELS,
+        labels=tuple(arguments.columns.split(",")) if arguments.columns else _labels(arguments),
         top=arguments.top,
         per=arguments.per,
         si=arguments.si,
@@ -136,6 +141,10 @@ def _view(arguments: argparse.Namespace) -> View:
         symbolic=arguments.symbolic,
         listed=len(arguments.inputs) > 1 or len(arguments.quant or ()) > 1,
     )
+
+
+def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return (*DEFAULT_LABELS, "detected") if arguments.detect else DEFAULT_LABELS
 
 
 def _coloured(choice: str) -> bool:

@@ -18,13 +18,17 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Bindings, convention and formats: one report of an input for each of `quants`."""
+    """Bindings, convention and formats: one report of an input for each of `quants`.
+
+    metrics: those asked for by name. detect: look for schemes in the values of weights.
+    """
 
     bindings: Bindings
     convention: str
     quants: tuple[str, ...]
     input_bits: int | None = None
     metrics: tuple[str, ...] = ()
+    detect: bool = False
 
     def __post_init__(self) -> None:
         for quant in self.quants:
@@ -41,7 +45,8 @@ class Request:
                 raise error.at("standard input") from None
         for quant in quants:
             quantization = read_quantization(quant).with_input_bits(self.input_bits)
-            report = report_on(source, self.bindings, quantization, self.convention)
+            quantization = replace(quantization, detect=self.detect)
+            report = replace(report_on(source, self.bindings, quantization, self.convention), asked=self.metrics)
             if file == "-":
                 report = replace(report, network=replace(report.network, path="-"))
             try:

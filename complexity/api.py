@@ -33,6 +33,7 @@ def analyze(
     quant: str = "model",
     input_bits: int | None = None,
     convention: str = "paper",
+    detect: bool = False,
 ) -> Report:
     """What a model costs: one execution of its graph at its bound shapes, batch included.
 
@@ -42,12 +43,14 @@ def analyze(
     quant: number formats as in `--quant`: "w8a8", or a file of formats by layer; "model" keeps what the file says.
     input_bits: width of the graph's float inputs, where it is not that of other activations.
     convention: "paper" (published closed forms) or "exact" (a kernel of real multipliers and balanced adder trees).
+    detect: read the weights and give them the scheme that their values have: powers of two, or sums of two.
     Raises ModelError (the file), SpecError (the layers), BindingError, QuantizationError or UsageError (the arguments).
     """
     check_convention(convention)
     given = {name: (value,) if isinstance(value, int) else tuple(value) for name, value in (values or {}).items()}
     bindings = Bindings(dims=dims or {}, shapes=shapes or {}, values=given)
-    return report_on(source, bindings, read_quantization(quant).with_input_bits(input_bits), convention)
+    quantization = replace(read_quantization(quant).with_input_bits(input_bits), detect=detect)
+    return report_on(source, bindings, quantization, convention)
 
 
 def report_on(source: Source, bindings: Bindings, quantization: Quantization, convention: str) -> Report:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .metrics import BY_KEY
 from .metrics.bop import METRIC as BOP
+from .requantization import MULTIPLIER_BITS
 
 if TYPE_CHECKING:
     from .report import Report
 
 __all__ = ["assumptions_of"]
 
+# The operations as the paper sees them: no weights are read for a remark.
+BOUND = BY_KEY["nabs_bound"]
 WIDTHS = {
     "paper": "every addition of a dot product costs its final accumulator (after arXiv 2206.12191, reconstructed)",
-    "exact": "balanced adder trees over full-range operands; weights are taken as unknown",
+    "exact": "balanced adder trees, every wire as wide as its interval; known weights by value: 0 is no product, "
+    "+-2^k a shift, NABS the full adders of their signed digits; unknown weights have the full range of their format",
 }
 
 
@@ -22,7 +27,8 @@ def assumptions_of(report: Report) -> list[str]:
     network = report.network
     lines: list[str] = []
     if network.quantization not in ("model", "none"):
-        lines.append(f"--quant {network.quantization} applied to float tensors")
+        quantized = " and quantized" if any(row.encodings or row.kind == "quantizer" for row in network.rows) else ""
+        lines.append(f"--quant {network.quantization} applied to float{quantized} tensors")
     if network.input_bits is not None:
         lines.append(f"--input-bits {network.input_bits} applied to float inputs of the graph")
     lines.append(f"{report.convention}: {WIDTHS[report.convention]}")
@@ -30,6 +36,11 @@ def assumptions_of(report: Report) -> list[str]:
         lines.append("bias variant P2 of a convolution, added once: as v1 of the paper is remembered, unverified")
     if _floats(report):
         lines.append("float operands count their storage bits in BOP")
+    encodings = [encoding for row in network.rows for encoding in row.encodings.values()]
+    if any(encoding.zero_point != 0 for encoding in encodings):
+        lines.append("zero points of activations are folded into biases, weights are counted less theirs")
+    if report.convention == "exact" and any(row.requantization is not None for row in network.rows):
+        lines.append(f"scales whose ratio is no power of two meet in a multiplier of {MULTIPLIER_BITS} bits")
     if network.free:
         lines.append("free sizes are at least 1")
     if any(entry.row.kind == "if" and (entry.row.reason or "").startswith("the dearer") for entry in report.entries):
@@ -41,5 +52,5 @@ def _floats(report: Report) -> bool:
     return any(
         (op.left.floating or op.right.floating) and BOP.weight(op) != 0
         for entry in report.entries
-        for op, _ in entry.operations
+        for op, _ in entry.operations_of(BOUND)
     )

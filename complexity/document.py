@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .metrics import BY_KEY
@@ -81,10 +82,23 @@ def _layer(entry: Entry, report: Report) -> dict[str, object]:
         "outputs": [_shape(shape) for shape in row.outputs],
         "formats": {name: str(format) for name, format in row.formats.items()},
         "formats_from": row.formats_from,
+        **_numbers(entry),
         "params": plain(entry.metrics["params"]),
         "metrics": _metrics(entry.metrics, report),
         "operations": _operations(entry.operations),
     }
+
+
+def _numbers(entry: Entry) -> dict[str, object]:
+    """What the operands' integers mean and, in `exact`, what the weights are: keys only where there is something."""
+    found: dict[str, object] = {}
+    if entry.row.encodings:
+        found["encodings"] = {name: str(encoding) for name, encoding in entry.row.encodings.items()}
+    if entry.row.detected:
+        found["detected"] = entry.row.detected
+    if entry.convention == "exact" and (weights := entry.weights) is not None:
+        found["weights"] = asdict(weights)
+    return found
 
 
 def listed(report: Report) -> tuple[str, ...]:

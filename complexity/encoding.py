@@ -43,6 +43,25 @@ class Encoding:
     derived: bool = False
 
     @property
+    def dialect(self) -> str:
+        """The dialect that says it, "" where an operator's arithmetic made it."""
+        return "" if self.derived else self.source.partition(":")[0]
+
+    def __str__(self) -> str:
+        """Carrier, step, zero point and source for a reader."""
+        step = "step of the run" if self.granularity is Granularity.RUN else f"steps per {self.granularity.value}"
+        if self.shift is not None:
+            step = f"step 2^{self.shift}"
+        elif self.step is not None:
+            step = f"step {float(self.step):.6g}"
+        if self.axis is not None:
+            step += f" along axis {self.axis}" + (f" in blocks of {self.block}" if self.block else "")
+        zero = "several" if self.zero_point is None else str(self.zero_point)
+        parts = [self.carrier or "float", step, *([] if zero == "0" else [f"zero point {zero}"])]
+        parts += ["narrow"] if self.narrow else []
+        return f"{', '.join(parts)} ({self.source})"
+
+    @property
     def shift(self) -> int | None:
         """k where the step is 2**k exactly, else None: fixed point then has -k bits behind the binary point."""
         if self.step is None or self.step <= 0:

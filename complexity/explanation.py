@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from inspect import getdoc
+from typing import TYPE_CHECKING
 
 from .errors import UsageError, did_you_mean, quoted
 from .expressions import Size, factored, substitute, total
@@ -18,6 +19,9 @@ from .network import Row, Status
 from .ops import Inventory, Kind, Op
 from .peers import peers_of
 from .report import Entry, Number, Report, metric_of
+
+if TYPE_CHECKING:
+    from .weights.histogram import FloatStatistics, Statistics
 
 __all__ = ["DEFAULTS", "Closed", "Explanation", "Letter", "Term", "definition", "explain", "matching", "section"]
 
@@ -67,7 +71,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One row explained for some metrics; `terms` sum to each metric of a counted row."""
+    """One row explained for some metrics; `terms` sum to each metric of a counted row.
+
+    weights: how many of its weights are zeros, powers of two …, where their values were read.
+    """
 
     row: Row
     summary: str
@@ -75,7 +82,8 @@ class Explanation:
     counting: str
     metrics: tuple[Closed, ...]
     terms: tuple[Term, ...]
-    peers: tuple[str, ...]
+    weights: Statistics | FloatStatistics | None = None
+    peers: tuple[str, ...] = ()
 
     def sum(self, key: str) -> Number:
         """The contributions to a metric added up; None where one is undefined."""
@@ -96,6 +104,7 @@ def explain(report: Report, entry: Entry, metrics: Sequence[str] = DEFAULTS) -> 
         counting=section(text, "Counting"),
         metrics=tuple(_closed(entry, metric, report.convention) for metric in asked),
         terms=tuple(_terms(entry, asked)),
+        weights=entry.weights if report.convention == "exact" else None,
         peers=peers_of(row.op, row.domain),
     )
 

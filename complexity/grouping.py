@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from .formats import Fixed, Format
 from .measuring import Number, Totals
 from .metrics import BY_KEY, METRICS, Metric
 from .network import Row, Status
@@ -96,5 +97,12 @@ def _role(op: Op) -> str:
 
 def _number_format(op: Op) -> str:
     if op.kind in PRODUCTS:
-        return f"{op.left} x {op.right}"
-    return f"{op.role.value if op.kind is Kind.STORE else op.kind.value} {op.result}"
+        return f"{_named(op.left)} x {_named(op.right)}"
+    return f"{op.role.value if op.kind is Kind.STORE else op.kind.value} {_named(op.result)}"
+
+
+def _named(format: Format) -> str:
+    """Bits and sign, whatever the place of the binary point: int8, uint4; other formats by their names."""
+    if isinstance(format, Fixed):
+        return f"{'' if format.signed else 'u'}int{format.bits}"
+    return str(format)

@@ -77,6 +77,7 @@ class Measuring:
         self._convention, self._accumulator, self._keys = convention, accumulator, keys_of(convention)
         self._totals: dict[object, Totals] = {}
         self._inventories: dict[object, Inventory] = {}
+        self._storage: dict[int, Inventory] = {}
 
     def inventory(self, row: Row, metric: Metric | None = None) -> Inventory:
         """What a row computes over all executions, as the counter of a metric (or of the convention) sees it."""
@@ -108,7 +109,8 @@ class Measuring:
     def _measure(self, row: Row, metric: Metric) -> Number:
         if metric.largest:
             return 0 if row.alternative else row.live
-        kept = row.storage().total(metric.weight)
+        # What is kept is nothing to a metric of operations.
+        kept = 0 if metric.computed else self._stored(row).total(metric.weight)
         if row.alternative:
             return kept
         if row.branches:
@@ -123,6 +125,11 @@ class Measuring:
             return kept
         done = self.inventory(row, metric).total(metric.weight)
         return None if done is None or kept is None else done + kept
+
+    def _stored(self, row: Row) -> Inventory:
+        if (found := self._storage.get(id(row))) is None:
+            found = self._storage[id(row)] = row.storage()
+        return found
 
     def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
         totals = [self._sum(branch, metric) for branch in row.branches]

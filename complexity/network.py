@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from .accounting import Countable, Matrix, count
+from .encoding import Encoding
 from .expressions import Size, peak
 from .formats import Fixed, Format
 from .ops import Inventory, Kind, Op, Role
@@ -40,7 +41,9 @@ class Row:
     """One stored node with one signature of argument shapes and formats.
 
     repeat: executions. paths: the first three places it runs at. place: where it is stored (for merging equal rows).
-    work: equations of one execution. operands: its constants whose values are known, by the equations' names for them.
+    encodings: what the integers of its operands mean, and who says so. detected: what its weights' values were found
+    to be, where that was asked for. work: equations of one execution.
+    operands: its constants whose values are known, by the equations' names for them.
     requantization: what bringing its outputs to their integers takes; only `exact` charges it.
     written: numbers it writes per execution, as an inventory; None if unknown. live: bits alive while it runs; None if
     unknown. trained: the parameters it uses. accumulator: declared width of its accumulators, not the network's.
@@ -63,6 +66,8 @@ class Row:
     outputs: tuple[Shape | None, ...] = ()
     formats: Mapping[str, Format] = field(default_factory=dict)
     formats_from: str = ""
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
+    detected: str = ""
     work: Countable | None = None
     operands: Mapping[str, Matrix] = field(default_factory=dict)
     requantization: Countable | None = None

@@ -81,7 +81,8 @@ class Quantization:
     input: format of the graph's inputs where it is not that of other activations; asked: by `--input-bits`, which is
     above every table. recurrent: of recurrent weights where it is not that of other weights.
     accumulator: declared width of every accumulator, None for the width that follows from the operands.
-    tables: formats by layer, the first match wins. file: `text` names the file they were read from.
+    detect: give weights the scheme that their values have. tables: formats by layer, the first match wins.
+    file: `text` names the file they were read from.
     """
 
     text: str = "model"
@@ -93,6 +94,7 @@ class Quantization:
     tables: tuple[Table, ...] = ()
     file: bool = False
     asked: bool = field(default=False, compare=False)
+    detect: bool = False
 
     def with_input_bits(self, bits: int | None) -> Quantization:
         """The same formats with graph inputs of so many bits (`--input-bits`). Raises QuantizationError E-BITS."""

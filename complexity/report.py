@@ -16,9 +16,14 @@ from .metrics import BY_KEY, Metric
 from .network import Network, Row, Status
 from .ops import Inventory
 from .shapes import Shape
+from .weights.histogram import combined_statistics
 
 if TYPE_CHECKING:
     from .formulas import Formula
+    from .weights.histogram import FloatStatistics, Statistics
+
+# The matrices of a linear operator, each gate's of a recurrent one; biases and factors are none.
+WEIGHTS = ("weight", "recurrent")
 
 __all__ = [
     "Coverage",
@@ -61,6 +66,15 @@ class Entry:
     def operations(self) -> Inventory:
         """What the node computes over all executions."""
         return self._report.measuring.inventory(self.row)
+
+    @property
+    def weights(self) -> Statistics | FloatStatistics | None:
+        """Zeros, powers of two, signed digits … of the weights of a linear operator; None where they are not known.
+
+        Reads the weights.
+        """
+        found = [matrix.statistics for name, matrix in self.row.operands.items() if name.startswith(WEIGHTS)]
+        return combined_statistics(found)
 
     def operations_of(self, metric: Metric) -> Inventory:
         """The same as the counter sees it that a metric prices."""

@@ -46,6 +46,10 @@ class Known(Protocol):
     def whole(self) -> bool:
         """Whether they are stored as integers."""
 
+    @property
+    def varied(self) -> bool:
+        """Whether their widths may differ."""
+
     def integers(self) -> NDArray[np.integer]:
         """The stored integers less their zero point, in the tensor's shape, where they are `whole`."""
 

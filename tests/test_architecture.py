@@ -30,7 +30,7 @@ ROOMS = {
     "globs": set(),
     "quantization": {"errors", "formats", "globs"},
     "layers": {"arithmetic", "dimensions", "errors", "expressions", "formats", "ops"},
-    "network": {"accounting", "expressions", "formats", "ops", "shapes"},
+    "network": {"accounting", "encoding", "expressions", "formats", "ops", "shapes"},
     "metrics": {"expressions", "ops"},
     "letters": set(),
     "kinds": {"errors", "expressions", "layers", "letters"},

@@ -231,7 +231,7 @@ def test_rows_by(by: str, path: str, run: Run) -> None:
         "layer": "product",
         "op": "MatMul",
         "role": "input",
-        "dtype": '"fixed<8,1> x fixed<8,1>"',
+        "dtype": "int8 x int8",
         "module": "(top)",
     }
     assert ran.code == 0 and ran.out.splitlines()[1].startswith(first[by])

@@ -235,13 +235,24 @@ def test_all_doors_lead_to_the_same_numbers(case: str, quant: str, build: Any, t
         str(table).replace("'", '"').replace("True", "true").replace("False", "false").join(("[", "]"))
     )
     classes = {"dense": nc.Dense, "conv1d": nc.Conv1D, "rnn": nc.RNN, "lstm": nc.LSTM, "gru": nc.GRU}
-    sources = [tmp_path / "n.toml", tmp_path / "n.json", [table], classes[kind](**sizes), model_of(build, kind, sizes)]
-    for convention in ("paper", "exact"):
-        reports = [nc.analyze(source, quant=quant, convention=convention) for source in sources]
-        found = [{key: report.totals[key] for key in SAME} for report in reports]
-        assert found == [found[-1]] * len(found)
-        assert found[0]["rm"] > 0
-        assert (found[0]["nabs"] is None) == (quant == "fp32")
+    layers = [tmp_path / "n.toml", tmp_path / "n.json", [table], classes[kind](**sizes)]
+    file = model_of(build, kind, sizes)
+    paper, exact = (
+        [
+            {key: nc.analyze(source, quant=quant, convention=convention).totals[key] for key in SAME}
+            for source in (*layers, file)
+        ]
+        for convention in ("paper", "exact")
+    )
+    assert paper == [paper[0]] * 5 and exact[:-1] == [exact[0]] * 4
+    assert paper[0]["rm"] > 0
+    assert (paper[0]["nabs"] is None) == (quant == "fp32")
+    # In `exact` the file's weights are known, and all of them are zero: what is left does not multiply by one.
+    assert exact[-1]["rm"] == exact[0]["rm"] - exact[0]["mac"]
+    for key in ("mac", "act", "params"):
+        assert exact[-1][key] == exact[0][key]
+    for key in ("bop", "nabs", "add"):
+        assert exact[0][key] is None or exact[-1][key] < exact[0][key]
 
 
 def test_a_chain_of_layers_is_the_chain_of_nodes(build: Any) -> None:

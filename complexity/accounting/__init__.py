@@ -46,7 +46,8 @@ def count(
     accumulator: a declared width of every accumulator, in place of the one that follows from the operands.
     operands: the constants whose values are known, by the names the equations give them.
     """
-    if not operands:
+    # The paper's forms see widths, not values.
+    if not operands or (counter == "paper" and not any(each.varied for each in operands.values())):
         return _counted(layer, counter, accumulator)
     return _run(layer, counter, accumulator, operands)
 

@@ -38,6 +38,9 @@ class Numbers(Protocol):
     @property
     def whole(self) -> bool: ...
 
+    @property
+    def varied(self) -> bool: ...
+
     def integers(self) -> Array: ...
 
     def reals(self) -> Array: ...
@@ -54,6 +57,10 @@ class Plain:
     @property
     def whole(self) -> bool:
         return True
+
+    @property
+    def varied(self) -> bool:
+        return False
 
     def integers(self) -> Array:
         import numpy as np
@@ -81,6 +88,11 @@ class Matrix:
     def of(cls, values: Sequence[int]) -> Matrix:
         """Lone integer constants."""
         return cls(numbers_of=Plain(tuple(values)), arrange=lambda array: array.reshape(-1, 1))
+
+    @property
+    def varied(self) -> bool:
+        """Whether the widths of the numbers may differ."""
+        return self.numbers_of.varied
 
     @property
     def whole(self) -> bool:
@@ -208,7 +220,7 @@ class Matrix:
 
     def widths(self) -> Array | None:
         """Bits of every number where they differ, [outputs, terms]."""
-        found = self.numbers_of.widths()
+        found = self.numbers_of.widths() if self.varied else None
         return None if found is None else self.arrange(found)
 
     def products(

@@ -17,6 +17,11 @@ FAMILIES: dict[str, str] = {
     ),
     "attention": "Attention ai.onnx.preview:FlexAttention",
     "casting": "BitCast Cast CastLike Identity",
+    "channels_last": (
+        "qonnx.custom_op.channels_last:AveragePool qonnx.custom_op.channels_last:BatchNormalization "
+        "qonnx.custom_op.channels_last:GlobalAveragePool qonnx.custom_op.channels_last:GlobalMaxPool "
+        "qonnx.custom_op.channels_last:MaxPool"
+    ),
     "comparison": (
         "And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Equal Greater GreaterOrEqual IsInf IsNaN Less "
         "LessOrEqual Not Or Xor"

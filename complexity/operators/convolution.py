@@ -16,14 +16,13 @@ from ..layers.convolution import Convolution
 from ..layers.fused_activation import activated
 from ..ops import Role
 from ..shapes import Shape, Tensor
+from .channels_last import CHANNELS_LAST
 from .convolution_geometry import Window, check_vector, kernel_sizes, output_sizes, padded, window
 from .layouts import channels, flat, turned
 from .linear import fused_function, summed
 from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = ["OPERATORS", "convolved"]
-
-CHANNELS_LAST = "qonnx.custom_op.channels_last"
 
 
 def convolved(

@@ -13,10 +13,11 @@ from ..layers.contraction import Contraction
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .heads import agreed, head_count, per_head, scaling_of
+from .layouts import columns, flat
 from .linear import contraction_of
 from .normalization import Normalized
 from .rotary_embedding import rotation
-from .rule import MICROSOFT, Call, Operator, Result
+from .rule import MICROSOFT, Call, Layout, Operator, Result
 
 __all__ = [
     "OPERATORS",
@@ -39,6 +40,7 @@ class Slots:
     past: int = -1
     past_length: int = -1
     offsets: int = -1
+    weight_zero: int = -1
 
     def additions(self, call: Call) -> int:
         """Additions per score: one for the mask (padding and causality are one), one for a position bias."""
@@ -68,7 +70,8 @@ class Fused:
             self.projection.equations(m)
             total = Accumulation(self.projection.terms, self.projection.input, self.projection.weight)
             if self.biased != 0:
-                m.add(m.partial(self.biased, total), m.constant(self.biased, self.bias_format), role=Role.BIAS)
+                bias = m.constant(self.biased, self.bias_format, "bias")
+                m.add(m.partial(self.biased, total, "weight"), bias, role=Role.BIAS)
         elif self.biased != 0:
             bias = m.constant(self.biased, self.bias_format)
             m.add(m.variable(self.biased, number), bias, role=Role.BIAS)
@@ -127,10 +130,10 @@ def self_attention(call: Call, slots: Slots) -> Result:
     The scale is one product per score. With do_rotary Q and K are turned; the angles are constants of the kernel.
     """
     packed, shape = slots.offsets >= 0, call.shape(0, 2 if slots.offsets >= 0 else 3)
-    inputs, columns = call.shape(1, 2)
+    inputs, merged = call.shape(1, 2)
     agreed(call, shape[-1], inputs, "the input size of the projection")
     heads, tokens = head_count(call, "num_heads"), product(shape[:-1])
-    key_size, value_size = projected_sizes(call, heads, columns)
+    key_size, value_size = projected_sizes(call, heads, merged)
     batch, queries = call.shape(slots.offsets, 2) if packed else (shape[0], shape[1])
     past, buffer = past_positions(call, slots, heads, key_size)
     plain = computed(call, slots)
@@ -150,15 +153,22 @@ def self_attention(call: Call, slots: Slots) -> Result:
     )
     work = Fused(
         attention=scores,
-        projection=contraction_of(call.input(0), call.input(1), inputs, tokens * columns),
-        biased=tokens * columns if given(call, slots.bias) else 0,
+        projection=contraction_of(call.input(0), call.input(1), inputs, tokens * merged),
+        biased=tokens * merged if given(call, slots.bias) else 0,
         bias_format=call.input(1).number,
         pairs=2 * tokens * heads * turned_pairs(call, key_size),
     )
     present = buffer or (2, batch, heads, past + queries, key_size)
     output = Tensor(dtype=plain.dtype, shape=(*shape[:-1], heads * value_size))
     outputs = (output, Tensor(dtype=plain.dtype, shape=present))[: max(1, len(call.wanted))]
-    return Result(outputs=outputs, work=work, kind="attention", formats=scores.formats)
+    layouts = _layouts(slots) if call.input(1).constant else {}
+    return Result(outputs=outputs, work=work, kind="attention", formats=scores.formats, layouts=layouts)
+
+
+def _layouts(slots: Slots) -> dict[str, Layout]:
+    """The merged matrix, [inputs, columns], and its bias."""
+    zero = slots.weight_zero if slots.weight_zero >= 0 else None
+    return {"weight": Layout(1, columns, zero=zero, axis=-1), "bias": Layout(slots.bias, flat)}
 
 
 def turned_pairs(call: Call, key_size: Size) -> Size:
@@ -182,7 +192,7 @@ def attention(call: Call) -> Result:
 
 def quantized_attention(call: Call) -> Result:
     """Attention whose projection multiplies 8-bit integers; the attention itself is as wide as the bias."""
-    return self_attention(call, Slots(bias=2, mask=5, past=8))
+    return self_attention(call, Slots(bias=2, mask=5, past=8, weight_zero=7))
 
 
 def masked_decoder_self_attention(call: Call) -> Result:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..expressions import Size, ceil_divide, product
-from ..formats import Fixed, Float
+from ..formats import FLOATS, Fixed, Float
 from ..shapes import Tensor
 from .layouts import unpacked
 from .linear import check_bias, contraction_result, gemm_shape, matrix_product, with_epilogue
@@ -102,11 +102,26 @@ def matmul_nbits(call: Call) -> Result:
     found = call.input(1).size
     if prepacked == 0 and not omitted and isinstance(found, int) and found != expected:
         call.refuse("E-NBITS-SIZE", f"B holds {found} bytes, expected {expected} (K={inputs}, N={units}, {bits} bits)")
+    if not omitted:
+        _check_blocks(call, units, -(-inputs // block), bits)
     weight = replace(call.input(1), format=call.input(1).format or Fixed(bits=bits, integer=bits))
     result = _packed(call, weight, (0 if omitted else inputs, units), inputs, call.given(5))
     if prepacked or omitted:
         return replace(result, layouts={})
     return replace(result, layouts={"weight": Layout(1, unpacked(inputs, units, bits, block), beside=(3,))})
+
+
+def _check_blocks(call: Call, units: int, blocks: int, bits: int) -> None:
+    """Refuse scales and zero points that are not one for each block; zero points may be packed like the weights."""
+    for index, name in ((2, "scales"), (3, "zero points")):
+        given = call.given(index)
+        if given is None or not isinstance(given.size, int):
+            continue
+        packed = index == 3 and given.dtype not in FLOATS
+        expected = units * (-(-blocks * bits // 8) if packed else blocks)
+        if given.size != expected:
+            held = f"{blocks} blocks for each of {units} columns" + (f", {bits} bits each" if packed else "")
+            call.refuse("E-NBITS-SIZE", f"the {name} are {given.size}, expected {expected} ({held})")
 
 
 def matmul_bnb4(call: Call) -> Result:

@@ -6,44 +6,56 @@ Source: the QONNX operator definitions (Pappalardo et al. 2022, arXiv 2206.07527
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..errors import quoted
 from ..expressions import Size, product
-from ..formats import WIDEST, Binary, Fixed, Float, Format, Ternary
+from ..formats import WIDEST, Binary, Fixed, Float, Format, Ternary, format_of_dtype
 from ..ops import Role
 from ..shapes import Tensor
+from .channels_last import CHANNELS_LAST
 from .moved import listed
 from .quantizers import FORMAT_STATEMENT
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
-__all__ = ["DOMAINS", "OPERATORS", "known_bits"]
+__all__ = ["DOMAINS", "OPERATORS", "fixed", "known_bits"]
 
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
-CHANNELS_LAST = "qonnx.custom_op.channels_last"
-INTEGER = re.compile(r"(U?)INT(\d{1,2})")
+EXPECTED = f"a width is an integer from {{least}} to {WIDEST}"
+INTEGER = re.compile(r"(U?|SCALED)INT<?(\d{1,2})>?")
+FRACTION = re.compile(r"FIXED<(\d{1,2}),(-?\d{1,2})>")
+SMALL_FLOAT = re.compile(r"FLOAT<(\d{1,2}),(\d{1,2}),\d{1,5}>")
+MODES = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "ROUND_TO_ZERO")
+NAMES = {1: "scale", 2: "zero point", 3: "bit width"}
 
 
 def known_bits(call: Call, index: int, least: int = 1) -> int | None:
-    """A bit width that arrives as data: the widest where several are given, None if not known or no whole number."""
-    widths = call.values(index)
-    if not widths or not all(isinstance(width, int | float) and width == width // 1 for width in _numbers(widths)):
+    """A bit width that arrives as data: the widest where several are given, None where they are not looked at here.
+
+    Refuses what is no width; uncounted where only the run decides.
+    """
+    given = call.input(index)
+    widths = given.value
+    if widths is None or not all(isinstance(width, int | float) for width in widths):
+        if not given.constant:
+            reason = f"the bit width (input {index}) is decided by the run"
+            call.unknown(reason, replace(call.input(0), format=None, encoding=None, value=None))
         return None
-    numbers = _numbers(widths)
-    if len(numbers) != len(widths):
-        return None
-    bits = int(max(numbers))
-    if not least <= bits <= WIDEST or min(numbers) < least:
-        call.refuse("E-BITS", f"input {index} asks for {bits} bits; a width is an integer from {least} to {WIDEST}")
-    return bits
+    numbers = [width for width in widths if isinstance(width, int | float)]
+    for width in numbers:
+        if not math.isfinite(width) or width != int(width) or not least <= width <= WIDEST:
+            call.refuse("E-BITS", f"input {index} asks for {said(width)} bits; {EXPECTED.format(least=least)}")
+    return int(max(numbers, default=0)) or None
 
 
-def _numbers(widths: tuple[object, ...]) -> list[int | float]:
-    # Beyond 2**53 nothing is a width, and infinities have no whole part.
-    return [width for width in widths if isinstance(width, int | float) and abs(width) < 1 << 53]
+def said(width: float) -> str:
+    """A number that is no width, as a text shows it."""
+    return f"{width:g}" if isinstance(width, float) else str(width)
 
 
 def fixed(bits: int | None, signed: bool) -> Format | None:
@@ -61,30 +73,68 @@ def _stated(call: Call, format: Format | None) -> Result:
 
 def quant(call: Call) -> Result:
     """y = scale (clip(round(x / scale + zero_point)) - zero_point), integers of bit_width bits times a scale."""
-    return _stated(call, fixed(known_bits(call, 3), bool(call.integer("signed", 1))))
+    _check_attributes(call)
+    _check_shapes(call, NAMES)
+    bits, signed = known_bits(call, 3), bool(call.integer("signed", 1))
+    if bits == 1 and signed and call.integer("narrow", 0):
+        call.refuse("E-QUANT-RANGE", "1 bit, signed and narrow, holds no number but 0")
+    return _stated(call, fixed(bits, signed))
+
+
+def _check_attributes(call: Call) -> None:
+    for name, default in (("signed", 1), ("narrow", 0)):
+        if call.integer(name, default) not in (0, 1):
+            call.refuse("E-QUANT-ATTRIBUTE", f"attribute '{name}' is {call.integer(name)}, expected 0 or 1")
+    mode = call.text("rounding_mode", "ROUND")
+    if mode.upper() not in MODES:
+        fact = f"attribute 'rounding_mode' is '{quoted(mode)}', expected one of {', '.join(MODES)}"
+        call.refuse("E-QUANT-ATTRIBUTE", fact)
+
+
+def _check_shapes(call: Call, names: Mapping[int, str]) -> None:
+    """What says how numbers are quantized must broadcast to them and not beyond."""
+    shape = call.input(0).shape
+    for index, name in names.items():
+        given = call.given(index)
+        if shape is None or given is None or given.shape is None:
+            continue
+        rank = max(len(shape), len(given.shape))
+        pairs = zip(
+            (*(1,) * (rank - len(shape)), *shape), (*(1,) * (rank - len(given.shape)), *given.shape), strict=True
+        )
+        if any(isinstance(size, int) and size != 1 and isinstance(own, int) and size != own for own, size in pairs):
+            fact = f"the {name} of shape {listed(given.shape)} does not broadcast to input {listed(shape)}"
+            call.refuse("E-QUANT-SHAPE", fact)
 
 
 def bipolar_quant(call: Call) -> Result:
     """y = scale where x >= 0, else -scale."""
+    _check_shapes(call, {1: "scale"})
     return _stated(call, Binary())
 
 
 def float_quant(call: Call) -> Result:
     """y = x rounded to a small float: a sign, so many exponent and so many mantissa bits."""
-    exponent, mantissa = known_bits(call, 2, 0), known_bits(call, 3, 0)
-    if exponent is None or mantissa is None:
+    _check_attributes(call)
+    _check_shapes(call, {1: "scale", 2: "exponent width", 3: "mantissa width"})
+    widths = [known_bits(call, 2, 0), known_bits(call, 3, 0)]
+    if any(call.values(index) is None for index in (2, 3)):
         return _stated(call, None)
-    return _stated(call, Float(bits=exponent + mantissa + (1 if call.integer("signed", 1) else 0)))
+    bits = sum(width or 0 for width in widths) + (1 if call.integer("signed", 1) else 0)
+    if not 1 <= bits <= WIDEST:
+        fact = f"inputs 2 and 3 ask for a float of {bits} bits; {EXPECTED.format(least=1)}"
+        call.refuse("E-BITS", fact)
+    return _stated(call, Float(bits=bits))
 
 
 def trunc(call: Call) -> Result:
     """y = x without its lowest bits; the output width is the last input that is a width."""
+    _check_attributes(call)
+    last = 4 if len(call.inputs) < 6 else 5 if len(call.inputs) == 6 else 6
+    _check_shapes(call, {**NAMES, last: "output width"})
     held = call.input(0).format
     signed = call.integer("signed", 1) if "signed" in call.attributes or held is None else held.signed
-    index = 4 if len(call.inputs) < 7 else 6
-    if len(call.inputs) == 6:
-        index = 5
-    return _stated(call, fixed(known_bits(call, index), bool(signed)))
+    return _stated(call, fixed(known_bits(call, last), bool(signed)))
 
 
 def multi_threshold(call: Call) -> Result:
@@ -108,22 +158,42 @@ def multi_threshold(call: Call) -> Result:
     def text(m: Arithmetic[Signal]) -> None:
         m.compare(operand(m, x, comparisons), operand(m, thresholds, comparisons), role=Role.ACTIVATION)
 
-    format = _named_format(call.text("out_dtype", ""))
+    format = _named_format(call)
+    _check_room(call, format, steps)
     output = Tensor(dtype=x.dtype, shape=x.shape, format=format)
     formats = {} if format is None else {"output": format}
     return Result(outputs=(output,), work=Steps(text=text), kind="threshold", formats=formats)
 
 
-def _named_format(name: str) -> Format | None:
-    """The format of a QONNX data type; None for floats and names not known."""
+def _named_format(call: Call) -> Format | None:
+    """The format of a QONNX data type, None for the floats of the standard; refuses a name that is none."""
+    name = call.text("out_dtype")
     if name in ("BIPOLAR", "TERNARY"):
         return Binary() if name == "BIPOLAR" else Ternary()
+    if name in ("FLOAT32", "FLOAT16"):
+        return format_of_dtype(name.lower())
     if name == "BINARY":
         return Fixed(bits=1, integer=1, signed=False)
-    match = INTEGER.fullmatch(name)
-    if match is None or not 1 <= int(match[2]) <= WIDEST:
-        return None
-    return Fixed(bits=int(match[2]), integer=int(match[2]), signed=not match[1])
+    integers, small = INTEGER.fullmatch(name), SMALL_FLOAT.fullmatch(name)
+    if integers is not None and 1 <= int(integers[2]) <= WIDEST and ("<" in name) == (integers[1] == "SCALED"):
+        return Fixed(bits=int(integers[2]), integer=int(integers[2]), signed=integers[1] != "U")
+    if small is not None and int(small[1]) + int(small[2]) < WIDEST:
+        return Float(bits=1 + int(small[1]) + int(small[2]))
+    part = FRACTION.fullmatch(name)
+    if part is not None and 1 <= int(part[1]) <= WIDEST:
+        return Fixed(bits=int(part[1]), integer=int(part[2]))
+    known = "BINARY, BIPOLAR, TERNARY, INT4, UINT4, SCALEDINT<8>, FIXED<8,4>, FLOAT<4,3,7>, FLOAT16, FLOAT32"
+    call.refuse("E-QUANT-TYPE", f"out_dtype is '{quoted(name)}', expected a data type such as {known}")
+
+
+def _check_room(call: Call, format: Format | None, steps: Size) -> None:
+    """Refuse a type with fewer numbers than there are levels: one more than thresholds."""
+    if format is None or format.floating or not isinstance(steps, int):
+        return
+    levels = 2 if isinstance(format, Binary) else 3 if isinstance(format, Ternary) else 1 << format.width
+    if steps + 1 > levels:
+        name = quoted(call.text("out_dtype"))
+        call.refuse("E-QUANT-RANGE", f"{steps} thresholds make {steps + 1} levels, out_dtype {name} holds {levels}")
 
 
 def average_pool(call: Call) -> Result:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..shapes import Shape, Tensor
 from .activation import OPERATORS as ACTIVATIONS
+from .channels_last import channels_first
 from .elementwise import OPERATORS as ELEMENTWISE
 from .moved import MOVEMENT, listed
 from .pointwise import common_shape
@@ -45,26 +46,6 @@ def twin(rule: Rule, *data: int) -> Rule:
         return replace(result, outputs=outputs)
 
     return quantized
-
-
-def channels_first(rule: Rule) -> Rule:
-    """A rule of batch, channels, axes for tensors whose channels may come last (channels_last=1)."""
-
-    def turned(call: Call) -> Result:
-        x = call.input(0)
-        if not call.integer("channels_last", 0) or x.shape is None or len(x.shape) < 3:
-            return rule(call)
-        first = replace(x, shape=(x.shape[0], x.shape[-1], *x.shape[1:-1]))
-        result = rule(replace(call, inputs=(first, *call.inputs[1:])))
-        return replace(result, outputs=tuple(channels_behind(output) for output in result.outputs))
-
-    return turned
-
-
-def channels_behind(tensor: Tensor) -> Tensor:
-    """The tensor with its channels as the last axis."""
-    shape = tensor.shape
-    return tensor if shape is None else replace(tensor, shape=(shape[0], *shape[2:], shape[1]))
 
 
 def concatenation(call: Call) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..expressions import Size, ceil_divide
+from ..formats import FLOATS
 from ..shapes import Shape, Tensor
 from .element_types import element_type
 from .moved import listed
@@ -16,11 +17,18 @@ from .rule import MICROSOFT, Call, Operator, Result
 __all__ = ["FORMAT_STATEMENT", "OPERATORS"]
 
 FORMAT_STATEMENT = "format statement"
+# What a quantizer may read, and what a dequantizer may.
+REAL = frozenset(("float16", "bfloat16", "float32", "float64", "int32"))
+SIGNS = ("", "u")
+STORED = frozenset(name for name, bits in FLOATS.items() if bits <= 8) | {"int32"}
+STORED |= {f"{sign}int{bits}" for sign in SIGNS for bits in (2, 4, 8, 16)}
 
 
 def quantize(call: Call) -> Result:
     """y = saturate(round(x / scale) + zero_point), in the zero point's element type, or `output_dtype`, or uint8."""
     x, zero_point = call.input(0), call.given(2)
+    if x.dtype is not None and x.dtype not in REAL:
+        call.refuse("E-QUANTIZER-TYPE", f"input 0 is {x.dtype}, expected floats or int32")
     _check_scale(call, x.shape, call.input(1))
     wanted, given = element_type(call, "output_dtype"), None if zero_point is None else zero_point.dtype
     if wanted is not None and given is not None and wanted != given:
@@ -32,6 +40,8 @@ def quantize(call: Call) -> Result:
 def dequantize(call: Call) -> Result:
     """y = (x - zero_point) * scale: still the integers of x, in the scale's element type or `output_dtype`."""
     x, scale, zero_point = call.input(0), call.input(1), call.given(2)
+    if x.dtype is not None and x.dtype not in STORED:
+        call.refuse("E-QUANTIZER-TYPE", f"input 0 is {x.dtype}, expected integers or floats of at most 8 bits")
     _check_scale(call, x.shape, scale)
     if zero_point is not None and None not in (x.dtype, zero_point.dtype) and x.dtype != zero_point.dtype:
         call.refuse(
@@ -55,23 +65,35 @@ def _check_scale(call: Call, shape: Shape | None, scale: Tensor) -> None:
     if zero_point is not None and zero_point.shape is not None and _differ(zero_point.shape, scale.shape):
         fact = f"scale {listed(scale.shape)} and zero point {listed(zero_point.shape)} differ in shape"
         call.refuse("E-QUANTIZER-SCALE", fact)
-    if shape is None or scale.size == 1:
-        return
     block = call.integer("block_size", 0)
     if block < 0:
         call.refuse("E-QUANTIZER-BLOCK", f"block_size is {block}, expected 0 or more")
-    axis = call.axis(call.integer("axis", 1), len(shape)) if len(shape) > 1 or block else 0
+    if shape is None or scale.size == 1:
+        return
+    axis = _axis(call, len(shape))
     expected: Shape = (shape[axis],) if shape else ()
     if block or len(scale.shape) != 1:
-        parts: Size = ceil_divide(shape[axis], block) if block and shape else 0
-        expected = (*shape[:axis], parts, *shape[axis + 1 :]) if block else ()
+        expected = (*shape[:axis], ceil_divide(shape[axis], block), *shape[axis + 1 :]) if block and shape else ()
         if not block and len(scale.shape) == len(shape):
             # Some writers leave block_size out; the shapes then say it.
-            expected = (*shape[:axis], scale.shape[axis], *shape[axis + 1 :])
+            expected = (*shape[:axis], _blocks(shape[axis], scale.shape[axis]), *shape[axis + 1 :])
     if _differ(expected, scale.shape):
         call.refuse(
             "E-QUANTIZER-SCALE", f"scale {listed(scale.shape)} for input {listed(shape)}, expected {listed(expected)}"
         )
+
+
+def _axis(call: Call, rank: int) -> int:
+    """The axis of a scale for each slice; the default of 1 is taken for 0 in a vector."""
+    axis = call.integer("axis", 1)
+    return 0 if rank < 2 and axis in (0, 1) else call.axis(axis, rank)
+
+
+def _blocks(length: Size, found: Size) -> Size:
+    """How many blocks of one length so many scales can stand for: as many as there are, where that is possible."""
+    if not isinstance(length, int) or not isinstance(found, int):
+        return found
+    return found if found and -(-length // -(-length // found)) == found else 1
 
 
 def _differ(left: Shape, right: Shape) -> bool:

@@ -44,6 +44,7 @@ class Uncounted(Exception):
 class Call:
     """One execution of a node. An absent optional input is None; `wanted` says which outputs have a name.
 
+    signature: the attributes as they are stored, equal for equal ones.
     alone[i]: no other node reads input i, so what a linear operator left there can still take a bias.
     name: what sizes that only the data decide are called after; invented: those a rule asked for.
     activation: the format a table of formats gives what the node writes; fallback: where nothing else gives one.
@@ -54,6 +55,7 @@ class Call:
     version: int = 0
     inputs: tuple[Tensor | None, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    signature: tuple[bytes, ...] = ()
     wanted: tuple[bool, ...] = (True,)
     alone: tuple[bool, ...] = ()
     name: str = "node"

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..errors import quoted
 from ..expressions import Size, is_expression, names, substitute
 from ..formats import FLOATS
+from ..operators.rule import Attribute
 from ..quantization import Quantization
 from ..shapes import Element, Tensor
 from .attributes import text
@@ -33,9 +35,10 @@ AGAIN = 100_000
 class Analysis:
     """The model, the user's bindings and formats, and everything worth remembering between nodes.
 
-    answers, bodies: rules' answers and function bodies by signature. stored: size of every trained tensor.
-    remarks: warnings in order. unknown_attributes: named once each. size_names: which node a free size is called
-    after; inventions: how many were asked for. spent: nodes walked in the bodies of nodes. overrides: what the user
+    attributes, answers, bodies: attributes as plain values, rules' answers and function bodies, by signature.
+    stored: size of every trained tensor. remarks: warnings in order. unknown_attributes: named once each.
+    size_names: which node a free size is called after; inventions: how many were asked for. float_edges: nodes that
+    multiply quantized weights by floats, by cause. spent: nodes walked in the bodies of nodes. overrides: what the user
     says of single nodes, None where that is nothing.
     """
 
@@ -43,6 +46,7 @@ class Analysis:
     quantization: Quantization
     dims: Mapping[str, int]
     functions: Mapping[FunctionName, FunctionProto] = field(default_factory=dict)
+    attributes: dict[tuple[bytes, ...], Mapping[str, Attribute]] = field(default_factory=dict)
     answers: dict[object, Answer] = field(default_factory=dict)
     bodies: dict[object, Body] = field(default_factory=dict)
     stored: dict[str, Size] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class Analysis:
     unknown_attributes: dict[str, None] = field(default_factory=dict)
     used_dims: set[str] = field(default_factory=set)
     size_names: dict[str, str] = field(default_factory=dict)
+    float_edges: dict[str, list[str]] = field(default_factory=dict)
     inventions: int = 0
     spent: int = 0
     overrides: Overrides | None = None
@@ -63,6 +68,16 @@ class Analysis:
     def is_trip_count(self, name: str) -> bool:
         """Whether a free size is the trip count of a loop that only the data decide."""
         return name.endswith(".trips") and name.removesuffix(".trips") in self.size_names
+
+    @property
+    def float_warnings(self) -> list[str]:
+        """Quantized weights that meet floats: which node first, why, and what to do."""
+        found = []
+        for cause, paths in self.float_edges.items():
+            more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
+            why = f"made float by {cause}" if cause else "whose width nothing says; --input-bits N says that of inputs"
+            found.append(f"'{quoted(paths[0])}'{more} multiplies quantized weights by float numbers, {why}")
+        return found
 
     @property
     def exhausted(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..encoding import Encoding
 from ..errors import ComplexityError, ModelError, quoted
 from ..network import Row, Status
 from ..operators import find
@@ -14,12 +15,13 @@ from ..shapes import ShapeConflict, Tensor
 from . import control_flow
 from .analysis import Analysis, FunctionName
 from .attributes import borrows_graph, plain_attributes, text
+from .detection import detected
 from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
 from .overrides import Override
 from .requantizing import requantizing
-from .rows import Answer, answer_of, freed, operands_of, trained
+from .rows import Answer, answer_of, encodings_of, formats_from, freed, operands_of, trained
 from .scope import ABSENT, Body, Scope
 from .stated import stated
 from .unwalked import unwalked
@@ -172,9 +174,15 @@ class Walker:
             inputs = call.inputs
             answer, tensors = self.settled(operator, node, path, place, call)
             answer = replace(answer, formats_from=override.said.source or "model")
-        operands = operands_of(answer, inputs)
+        operands, scheme = operands_of(answer, inputs), ""
+        if self.analysis.quantization.detect and operands:
+            inputs, scheme = detected(answer, operands, inputs)
+            call = replace(call, inputs=inputs)
+            answer, tensors = self.settled(operator, node, path, place, call)
         if "weight" in operands and tensors:
             tensors = (replace(tensors[0], summed=operands["weight"]), *tensors[1:])
+        encodings = encodings_of(answer, inputs)
+        self.warn(answer, inputs, encodings, path)
         requantization = requantizing(call, dict(answer.formats), tensors)
         source = inputs[0] if inputs else None
         if requantization is not None and source is not None and source.summed is not None:
@@ -193,7 +201,9 @@ class Walker:
             inputs=tuple(None if tensor is None else tensor.shape for tensor in inputs),
             outputs=answer.shapes,
             formats=answer.formats,
-            formats_from=answer.formats_from,
+            formats_from=formats_from(answer, encodings),
+            encodings=encodings,
+            detected=scheme,
             work=answer.work,
             operands=operands,
             requantization=requantization,
@@ -203,6 +213,18 @@ class Walker:
             trained=trained(self.analysis, operator, answer, inputs) if answer.claims else (),
             accumulator=accumulator,
         )
+
+    def warn(
+        self, answer: Answer, inputs: Sequence[Tensor | None], encodings: Mapping[str, Encoding], path: str
+    ) -> None:
+        """Remember where quantized weights are multiplied by floats, by what made these floats."""
+        if "weight" not in encodings:
+            return
+        weight = answer.layouts["weight"].input
+        for index in {layout.input for layout in answer.layouts.values()} - {weight}:
+            tensor = inputs[index] if index < len(inputs) else None
+            if tensor is not None and not tensor.constant and tensor.number.floating:
+                self.analysis.float_edges.setdefault(tensor.cause, []).append(f"{self.prefix}{path}")
 
     def settled(
         self, operator: Operator, node: NodeProto, path: str, place: str, call: Call
@@ -276,14 +298,20 @@ class Walker:
     ) -> Call:
         """The node as its rule and the dialects see it."""
         attributes: Mapping[str, Attribute] = {}
+        signature: tuple[bytes, ...] = ()
         if node.attribute:
-            attributes = plain_attributes(node.attribute, self.attributes, self.analysis.tensor)
+            signature = tuple([self.serialized(attribute) for attribute in node.attribute])
+            known = self.analysis.attributes
+            if signature not in known:
+                known[signature] = plain_attributes(node.attribute, self.attributes, self.analysis.tensor)
+            attributes = known[signature]
         return Call(
             op=operator.name,
             domain=operator.domain,
             version=self.opsets.get(operator.domain, 1),
             inputs=inputs,
             attributes=attributes,
+            signature=signature,
             wanted=tuple([bool(name) for name in node.output]),
             alone=tuple([uses.count.get(name, 0) == 1 for name in node.input]),
             name=self.analysis.size_name(f"{self.prefix}{path}", f"{self.place}#{index}"),
@@ -294,11 +322,11 @@ class Walker:
 
         Identities of stored tensors do not make calls unequal, so an answer that passes some on is not remembered.
         """
-        signature = tuple([self.serialized(attribute) for attribute in node.attribute]) if node.attribute else ()
         stored = any(tensor is not None and bool(tensor.stored) for tensor in call.inputs)
         overrides = self.analysis.overrides
         outside = overrides and (overrides.identities(call.inputs), call.activation, call.fallback)
-        key = (call.domain, call.op, call.version, call.inputs, signature, call.wanted, call.alone, stored, outside)
+        own = (call.domain, call.op, call.version, call.inputs, call.signature, call.wanted, call.alone)
+        key = (own, stored, outside)
         found = self.analysis.answers.get(key)
         if found is not None:
             return found

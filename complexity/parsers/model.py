@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..encoding import Encoding
 from ..errors import BindingError, ComplexityError, ModelError, did_you_mean, quoted
 from ..expressions import is_expression, names
 from ..network import Network, Row, Stored, merge
@@ -77,6 +79,7 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         input_bits=quantization.input.width if quantization.asked and quantization.input else None,
         warnings=(
             *analysis.remarks,
+            *analysis.float_warnings,
             *analysis.unknown_attributes,
             *(analysis.overrides.remarks(rows) if analysis.overrides else ()),
         ),
@@ -90,8 +93,14 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
 
 
 def _formatted(tensor: Tensor, quantization: Quantization) -> Tensor:
-    floating = tensor.dtype is not None and tensor.number.floating
-    return replace(tensor, format=quantization.input or quantization.activation) if floating else tensor
+    if tensor.dtype is None or not tensor.number.floating:
+        return tensor
+    asked = quantization.input or quantization.activation
+    said = quantization.asked and asked is not None and quantization.activation is None
+    # Behind a width that is asked for alone the numbers of the file go on by their own arithmetic.
+    step = Fraction(1, 2) ** asked.fraction if said and asked and isinstance(asked.fraction, int) else None
+    encoding = Encoding(source="--input-bits", step=step) if said else None
+    return replace(tensor, format=asked, encoding=encoding)
 
 
 def _claimed(rows: Sequence[Row]) -> tuple[Row, ...]:

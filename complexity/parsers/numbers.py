@@ -6,7 +6,8 @@ quantizers here, in integers where there are integers, anything else by ONNX's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Computed", "Dequantized", "Integers", "Shifted", "Stored", "Varied", "zero_points"]
+__all__ = ["Computed", "Dequantized", "Integers", "Shifted", "Stored", "Varied", "located", "zero_points"]
 
 # Operators that only move the numbers of input 0 and whose output shape says how.
 RESHAPES = frozenset(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Dropout"))
 SIGNS = ("Neg", "Abs")
 # A tensor computed from constants may not be larger than this: it is held in memory.
 LARGEST = 1 << 28
+# The greatest real number of 64 bits that is an integer of them.
+REACH = 2.0**63 - 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,10 @@ class Stored:
     """A tensor of the file."""
 
     tensor: StoredTensor
+
+    @property
+    def varied(self) -> bool:
+        return False
 
     @property
     def whole(self) -> bool:
@@ -69,6 +76,10 @@ class Integers:
     centred: bool = True
 
     @property
+    def varied(self) -> bool:
+        return self.bits is not None
+
+    @property
     def whole(self) -> bool:
         return True
 
@@ -77,9 +88,11 @@ class Integers:
 
         exact = np.asarray(self.source.reals(), np.float64) / self.scale + self.zero_point
         stored = np.clip(_rounded(np.nan_to_num(exact), self.rounding), self.low, self.high)
-        found = (stored - self.zero_point if self.centred else stored).astype(np.int64)
+        kept = stored - self.zero_point if self.centred else stored
+        found = np.clip(kept, -REACH, REACH).astype(np.int64)
         reach = int(np.abs(found).max(initial=0))
-        return found.astype(np.int8 if reach < 1 << 7 else np.int32 if reach < 1 << 31 else np.int64)
+        narrow: Array = found.astype(np.int8 if reach < 1 << 7 else np.int32 if reach < 1 << 31 else np.int64)
+        return narrow
 
     def reals(self) -> Array:
         return self.integers() * self.scale if self.centred else self.integers()
@@ -118,6 +131,10 @@ class Dequantized:
     bounds: tuple[int, int] | None = None
 
     @property
+    def varied(self) -> bool:
+        return self.source.varied
+
+    @property
     def whole(self) -> bool:
         return self.source.whole
 
@@ -150,6 +167,10 @@ class Shifted:
     axis: int
 
     @property
+    def varied(self) -> bool:
+        return self.source.varied
+
+    @property
     def whole(self) -> bool:
         return self.source.whole
 
@@ -180,6 +201,10 @@ class Varied:
     bits: Array
 
     @property
+    def varied(self) -> bool:
+        return True
+
+    @property
     def whole(self) -> bool:
         return False
 
@@ -195,7 +220,7 @@ class Varied:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Computed:
-    """One output of an operator on constants; dtype and shape are those of the output."""
+    """One output of an operator on constants; dtype and shape are those of the output, place is its node's name."""
 
     node: NodeProto
     index: int
@@ -204,6 +229,11 @@ class Computed:
     shape: tuple[int, ...]
     inputs: Sequence[Known | None]
     attributes: Mapping[str, object] = field(default_factory=dict)
+    place: str = ""
+
+    @property
+    def varied(self) -> bool:
+        return self._moves and self.inputs[0] is not None and self.inputs[0].varied
 
     @property
     def whole(self) -> bool:
@@ -226,6 +256,14 @@ class Computed:
         return self.node.op_type in RESHAPES or self.node.op_type in ("Transpose", "Slice", "Gather", "Split", "Concat")
 
     def integers(self) -> Array:
+        with located(self.place):
+            return self._integers()
+
+    def reals(self) -> Array:
+        with located(self.place):
+            return self._reals()
+
+    def _integers(self) -> Array:
         op, first = self.node.op_type, self.inputs[0]
         assert first is not None
         if op in SIGNS:
@@ -241,7 +279,7 @@ class Computed:
             return whole
         return self._evaluated("integers")
 
-    def reals(self) -> Array:
+    def _reals(self) -> Array:
         import numpy as np
 
         found = self._evaluated("reals")
@@ -249,15 +287,16 @@ class Computed:
         return found.astype(np.float32) if cast else found
 
     def widths(self) -> Array | None:
+        if not self.varied or self.inputs[0] is None:
+            return None
         import numpy as np
 
-        if not self._moves or self.inputs[0] is None:
-            return None
         found = self.inputs[0].widths()
         if found is None or self.node.op_type == "Concat":
             return None
         whole = np.broadcast_to(found, self.inputs[0].reals().shape)
-        return self._run([whole, *(each.reals() if each else None for each in self.inputs[1:])])
+        with located(self.place):
+            return self._run([whole, *(each.reals() if each else None for each in self.inputs[1:])])
 
     def _evaluated(self, what: str) -> Array:
         data = self.inputs if self.node.op_type in ("Concat", "Sub", "Add") else self.inputs[:1]
@@ -274,6 +313,18 @@ class Computed:
             order = self.attributes.get("perm")
             return first.transpose(order if isinstance(order, tuple) else None)
         return evaluated(self.node, self.version, arrays)[self.index]
+
+
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """What goes wrong while numbers are read is an error of the file, at the node that computes them."""
+    try:
+        yield
+    except ModelError as error:
+        raise (error if error.where or not place else error.at(place)) from None
+    except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
+        found = ModelError("E-CONSTANT", f"the numbers of a constant cannot be computed: {error}")
+        raise (found.at(place) if place else found) from None
 
 
 def evaluated(node: NodeProto, version: int, arrays: Sequence[Array | None]) -> list[Array]:
@@ -307,7 +358,7 @@ def zero_points(values: Array, shape: tuple[int, ...], axis: int, block: int = 0
 
     if values.size == 1:
         return values.reshape(())
-    if values.ndim == 1:
+    if values.ndim == 1 and len(shape) > 1:
         return values.reshape([-1 if place == axis % len(shape) else 1 for place in range(len(shape))])
     if values.shape == shape:
         return values

@@ -250,6 +250,10 @@ class Widened:
     channels: tuple[int, ...]
 
     @property
+    def varied(self) -> bool:
+        return True
+
+    @property
     def whole(self) -> bool:
         """Whether they are stored as integers."""
         return self.source.whole

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..accounting import Arrangement, Countable, Matrix
+from ..encoding import Encoding
 from ..errors import ModelError
 from ..expressions import Size, is_expression, product
 from ..formats import FLOATS, Format
@@ -20,7 +21,7 @@ from .overrides import output_format
 if TYPE_CHECKING:
     from .analysis import Analysis
 
-__all__ = ["Answer", "answer_of", "freed", "operands_of", "trained"]
+__all__ = ["Answer", "answer_of", "encodings_of", "formats_from", "freed", "operands_of", "trained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,24 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Ma
     if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
         found["partial"] = open.summed
     return found
+
+
+def formats_from(answer: Answer, encodings: Mapping[str, Encoding]) -> str:
+    """Who says the formats of a node: what comes from outside the file, else the dialects of its operands."""
+    dialects = dict.fromkeys(each.dialect for each in encodings.values() if each.dialect)
+    return ", ".join(dialects) if answer.formats_from == "model" and dialects else answer.formats_from
+
+
+def encodings_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Encoding]:
+    """What the integers of a counted node's operands mean, by the names its formats have, else by their place."""
+    if answer.status is not Status.COUNTED:
+        return {}
+    named = {layout.input: name for name, layout in reversed(list(answer.layouts.items()))}
+    return {
+        named.get(index, f"input {index}"): tensor.encoding
+        for index, tensor in enumerate(inputs)
+        if tensor is not None and tensor.encoding is not None
+    }
 
 
 def _beside(layout: Layout, others: Sequence[Known | None]) -> Arrangement:

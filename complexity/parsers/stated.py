@@ -28,17 +28,12 @@ def stated(
     analysis: Analysis, node: NodeProto, call: Call, kind: str, outputs: Sequence[Tensor], place: str
 ) -> tuple[tuple[Tensor, ...], str | None]:
     """The outputs with their numbers, and why the node is free where a dialect makes it so."""
-    tensors = outputs
-    if call.inputs:
-        tensors = tuple(
-            replace(tensor, known=_known(node, call, tensor, index))
-            if tensor.constant or tensor.known is not None
-            else tensor
-            for index, tensor in enumerate(outputs)
-        )
-    read, free = reader(call.domain, call.op), None
+    tensors, free = tuple(outputs), None
+    if call.inputs and any(tensor.constant or tensor.known is not None for tensor in outputs):
+        tensors = tuple([replace(each, known=_known(node, call, each, index)) for index, each in enumerate(outputs)])
+    read = reader(call.domain, call.op)
     if read is not None and tensors:
-        statement = read(call, tuple(tensors), place)
+        statement = read(call, tensors, place)
         if statement is not None:
             free = statement.free
             tensors = tuple(
@@ -47,7 +42,9 @@ def stated(
                 else tensor
                 for tensor in statement.outputs
             )
-    return tuple(_with_cause(call, tensor, place) for tensor in tensors), free
+    if any(each is not None and (each.encoding is not None or each.cause != "") for each in call.inputs):
+        tensors = tuple([_with_cause(call, tensor, place) for tensor in tensors])
+    return tensors, free
 
 
 def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | None:
@@ -74,9 +71,9 @@ def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | N
 
 def _with_cause(call: Call, tensor: Tensor, place: str) -> Tensor:
     """A float that quantized numbers became: it remembers the first node that made it one."""
-    if tensor.dtype not in FLOATS or tensor.format is not None:
+    if tensor.dtype not in FLOATS or not tensor.number.floating or tensor.encoding is not None:
         return tensor
     cause = next((each.cause for each in call.inputs if each is not None and each.cause), "")
     if not cause and any(each is not None and each.encoding is not None for each in call.inputs):
-        cause = f"{place} ({call.op})"
+        cause = place
     return replace(tensor, cause=cause) if cause else tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
 from ..errors import quoted
 from ..explanation import Closed, Explanation, Term, definition
@@ -50,6 +51,13 @@ def _head(explanation: Explanation) -> list[str]:
     if row.formats:
         shown = ", ".join(f"{name} {format}" for name, format in row.formats.items())
         lines += _wrapped("formats", f"{shown} (from {quoted(row.formats_from) or 'the file'})")
+    for name, encoding in row.encodings.items():
+        lines += _wrapped(f"{name} numbers", quoted(str(encoding), 300))
+    if row.detected:
+        lines += _wrapped("detected", row.detected)
+    if explanation.weights is not None:
+        figures = asdict(explanation.weights).items()
+        lines += _wrapped("weights", ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in figures))
     if row.repeat != 1 and not row.alternative:
         lines += _wrapped("executions", _number(row.repeat))
     return lines

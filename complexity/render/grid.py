@@ -178,7 +178,9 @@ def _label(entry: Entry, label: str, width: int) -> str:
         return _first_shape(row.inputs if label == "input" else row.outputs)
     if label == "formats":
         return " ".join(f"{name}:{format}" for name, format in row.formats.items())
-    return {"kind": row.kind, "status": entry.status.value, "repeat": quoted(row.repeat, 40)}[label]
+    return {"kind": row.kind, "status": entry.status.value, "repeat": quoted(row.repeat, 40), "detected": row.detected}[
+        label
+    ]
 
 
 def _first_shape(shapes: Sequence[Shape | None]) -> str:

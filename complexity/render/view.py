@@ -23,7 +23,7 @@ __all__ = [
 
 DEFAULT_METRICS = ("params", "rm", "mac", "flops", "bop", "nabs")
 GROUPINGS = ("layer", "op", "role", "dtype", "module")
-LABELS = ("layer", "name", "op", "kind", "status", "input", "output", "formats", "repeat")
+LABELS = ("layer", "name", "op", "kind", "status", "input", "output", "formats", "repeat", "detected")
 DEFAULT_LABELS = ("layer", "op", "output")
 PREFIXES = (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3))
 FORMULA = 200

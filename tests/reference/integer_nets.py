@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Machine", "Wire", "accumulator", "bits_of", "convolved", "multiplied", "power", "signed_digits"]
+__all__ = ["Machine", "Wire", "accumulator", "bits_of", "convolved", "multiplied", "power", "signed_digits", "spread"]
 
 Row = Sequence[int]
 
@@ -244,4 +244,24 @@ def convolved(
                 roots.append(machine.dot(factors, window))
             line.append(roots if biases is None else machine.biased(roots, biases))
         found.append(line)
+    return found
+
+
+def spread(
+    machine: Machine, weights: Sequence[Sequence[Row]], line: Sequence[Sequence[Wire]], *, groups: int, stride: int
+) -> list[list[int]]:
+    """A transposed convolution of a line [channels][length] by weights [channels][filters of a group][taps].
+
+    Only products are entered: every input value by every tap, before anything is cropped. Gives the values of the first
+    run, [filters][length].
+    """
+    length, each, taps = len(line[0]), len(weights[0]), len(weights[0][0])
+    found = [[0] * ((length - 1) * stride + taps) for _ in range(each * groups)]
+    for channel, (filters, signal) in enumerate(zip(weights, line, strict=True)):
+        group = channel // (len(weights) // groups)
+        for place, x in enumerate(signal):
+            for offset, row in enumerate(filters):
+                for tap, weight in enumerate(row):
+                    for product in machine.scaled(x, weight):
+                        found[group * each + offset][place * stride + tap] += product.values[0]
     return found

@@ -19,7 +19,7 @@ DIALECTS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     "qdq": ((("", "com.microsoft"), ("QuantizeLinear", "DequantizeLinear")),),
     "qcdq": ((("",), ("Clip",)),),
     "qoperator": (
-        (("", "com.microsoft"), ("QLinearConv", "QLinearMatMul")),
+        (("", "com.microsoft"), ("QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger")),
         (
             ("com.microsoft",),
             (
@@ -34,12 +34,19 @@ DIALECTS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
                 "QLinearGlobalAveragePool",
                 "QLinearConcat",
                 "QLinearWhere",
+                "MatMulIntegerToFloat",
+                "DynamicQuantizeMatMul",
+                "DynamicQuantizeLSTM",
+                "QAttention",
+                "MatMulNBits",
             ),
         ),
     ),
     "dynamic": ((("",), ("DynamicQuantizeLinear",)),),
-    "qonnx": ((GENERAL, ("Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc")), (GENERAL, ("MultiThreshold",))),
-    "scaled": ((("",), ("Cast", "Sub", "Mul", "Div")),),
+    "qonnx": (
+        (GENERAL, ("Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc", "MultiThreshold", "QuantLSTMCell")),
+    ),
+    "scaled": ((("",), ("Cast", "Sub", "Mul", "Div", "Add")),),
 }
 
 

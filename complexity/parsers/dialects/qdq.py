@@ -15,8 +15,19 @@ from ...encoding import Encoding
 from ...formats import FLOATS, Fixed, Format, format_of_dtype
 from ...operators.rule import Call
 from ...shapes import Known, Tensor
-from ..numbers import Dequantized, Integers
-from .statement import Statement, applied, as_array, checked_scale, fixed, granularity, known_numbers, on_steps, step_of
+from ..numbers import Dequantized, Integers, located
+from .statement import (
+    Statement,
+    applied,
+    checked_scale,
+    fixed,
+    granularity,
+    known_numbers,
+    on_steps,
+    read_scales,
+    read_zeros,
+    step_of,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,9 +41,9 @@ __all__ = ["described", "read"]
 
 def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | None:
     """What the call says of its output."""
-    # Symmetric quantizers of blocks write the sign of the largest weight into the scale.
-    blocks = call.op == "DequantizeLinear" and call.integer("block_size", 0) > 0
-    scales = checked_scale(call, 1, signed=blocks)
+    # Symmetric quantizers write the sign of the largest weight into the scale.
+    scales = checked_scale(call, 1, signed=call.op == "DequantizeLinear")
+    _check_zeros(call)
     tensor = outputs[0]
     if call.op == "QuantizeLinear":
         held: Format = format_of_dtype(tensor.dtype)
@@ -46,7 +57,15 @@ def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | Non
         low, high = held.interval
         held = fixed(low, high, held.width, encoding.step, held.signed)
     stated = on_steps(tensor, held, encoding)
-    return Statement(outputs=(replace(stated, known=_known(call, tensor)),))
+    return Statement(outputs=(replace(stated, known=_known(call, tensor, place)),))
+
+
+def _check_zeros(call: Call) -> None:
+    """32-bit integers have no zero point, floats none but 0."""
+    carrier = call.input(0).dtype if call.op == "DequantizeLinear" else None
+    zeros = known_numbers(call.given(2))
+    if zeros and any(zeros) and (carrier == "int32" or (carrier or "") in FLOATS):
+        call.refuse("E-QUANT-ZERO", f"zero point of {carrier} is {next(filter(None, zeros))}, expected 0")
 
 
 def described(call: Call, scale: int, zero_point: int, step: Fraction | None, source: str) -> Encoding:
@@ -76,27 +95,33 @@ class Deferred:
 
     call: Call
     output: Tensor
+    place: str
 
     def _found(self) -> Known:
         call, source = self.call, self.call.input(0)
         assert source.known is not None
         axis, block = call.integer("axis", 1), call.integer("block_size", 0)
-        scale, zero = (as_array(call.given(index)) for index in (1, 2))
-        scale = None if scale is None else applied(scale, source, axis, block)
-        zero = None if zero is None else applied(zero, source, axis, block)
-        if call.op == "DequantizeLinear":
+        backwards = call.op == "DequantizeLinear"
+        scale = applied(read_scales(call.given(1), signed=backwards), source, axis, block)
+        zero = applied(read_zeros(call.given(2)), source, axis, block)
+        if backwards:
             return Dequantized(source=source.known, scale=scale, zero_point=zero)
         import numpy as np
 
         low, high = format_of_dtype(self.output.dtype).interval
         return Integers(
             source=source.known,
-            scale=np.ones(()) if scale is None else scale,
-            zero_point=np.zeros(()) if zero is None else zero,
+            scale=scale,
+            zero_point=zero,
             low=np.array(low),
             high=np.array(high),
             centred=False,
         )
+
+    @property
+    def varied(self) -> bool:
+        known = self.call.input(0).known
+        return known is not None and known.varied
 
     @property
     def whole(self) -> bool:
@@ -106,18 +131,21 @@ class Deferred:
         return known is not None and known.whole
 
     def integers(self) -> Array:
-        return self._found().integers()
+        with located(self.place):
+            return self._found().integers()
 
     def reals(self) -> Array:
-        return self._found().reals()
+        with located(self.place):
+            return self._found().reals()
 
     def widths(self) -> Array | None:
-        return self._found().widths()
+        with located(self.place):
+            return self._found().widths()
 
 
-def _known(call: Call, output: Tensor) -> Known | None:
+def _known(call: Call, output: Tensor, place: str) -> Known | None:
     source, scale, zero = call.input(0), call.input(1), call.given(2)
     settled = scale.constant and (zero is None or zero.constant)
     if source.known is None or not settled or (source.dtype not in BY_NAME and source.dtype is not None):
         return None
-    return Deferred(call=call, output=output)
+    return Deferred(call=call, output=output, place=place)

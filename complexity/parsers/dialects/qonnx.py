@@ -11,20 +11,23 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ...encoding import Encoding
-from ...formats import Binary, Fixed, Float, Format, Mixed
+from ...formats import Binary, Fixed, Float, Format, Mixed, integers
+from ...operators.quantized_lstm import FIRST_STATEMENT
 from ...operators.rule import Call
 from ...shapes import Known, Tensor
-from ..numbers import Integers, Varied
+from ..numbers import Integers, Varied, located
 from .statement import (
     Statement,
-    applied,
     as_array,
     binary,
     checked_scale,
+    checked_zeros,
     fixed,
     granularity,
     known_numbers,
     on_steps,
+    read_scales,
+    read_zeros,
     step_of,
     widths_of,
 )
@@ -38,9 +41,15 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
+# Further from 0 than this no zero point is.
+FAR = 1 << 62
+
 
 def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | None:
     """What the call says of its output."""
+    if call.op == "QuantLSTMCell":
+        _check_cell(call)
+        return None
     tensor, source = outputs[0], f"QONNX: {call.op} {place}"
     if call.op == "FloatQuant":
         return _float(call, tensor, source)
@@ -49,10 +58,14 @@ def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | Non
     step = step_of(checked_scale(call, 1))
     if call.op == "BipolarQuant":
         encoding = Encoding(source=source, carrier=tensor.dtype, step=step, scheme="bipolar")
-        return Statement(outputs=(replace(on_steps(tensor, Binary(), encoding), known=_signs(call)),))
-    if call.op == "Trunc":
-        return _truncated(call, tensor, step, source)
-    return _quantized(call, tensor, step, source)
+        return Statement(outputs=(replace(on_steps(tensor, Binary(), encoding), known=_signs(call, place)),))
+    stated = (_truncated if call.op == "Trunc" else _quantized)(call, tensor, step, source, place)
+    return stated or unsaid(tensor, f"{place} ({call.op})")
+
+
+def unsaid(tensor: Tensor, cause: str) -> Statement:
+    """A float of which only the run says how many bits it has."""
+    return Statement(outputs=(replace(tensor, format=None, encoding=None, cause=cause),))
 
 
 def limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
@@ -62,11 +75,12 @@ def limits(bits: int, signed: bool, narrow: bool) -> tuple[int, int]:
     return 0, (1 << bits) - 1 - narrow
 
 
-def _quantized(call: Call, tensor: Tensor, step: Fraction | None, source: str) -> Statement | None:
+def _quantized(call: Call, tensor: Tensor, step: Fraction | None, source: str, place: str) -> Statement | None:
     """y = scale (clip(round(x / scale + zero_point)) - zero_point), integers of bit_width bits."""
     signed, narrow = bool(call.integer("signed", 1)), bool(call.integer("narrow", 0))
     widths = widths_of(call, 3)
-    zeros = known_numbers(call.given(2))
+    low, high = limits(max(widths), signed, narrow and max(widths) > 1) if widths else (-FAR, FAR)
+    zeros = checked_zeros(call, 2, low, high)
     encoding = Encoding(
         source=source,
         carrier=tensor.dtype,
@@ -77,14 +91,12 @@ def _quantized(call: Call, tensor: Tensor, step: Fraction | None, source: str) -
         rounding=call.text("rounding_mode", "ROUND"),
     )
     if widths is None:
-        return _many(call, tensor, encoding, signed)
+        return _many(call, tensor, encoding, signed, place)
     bits = max(widths)
-    low, high = limits(bits, signed, narrow and bits > 1)
-    _check_zero(call, zeros, low, high)
     format: Format = binary(bits, signed) or fixed(low, high, bits, step, signed)
     if len(set(widths)) > 1:
         format = _mixed(widths, signed)
-    known = _known(call, tensor, encoding, signed)
+    known = _known(call, tensor, encoding, signed, place)
     return Statement(outputs=(replace(on_steps(tensor, format, encoding), known=known),))
 
 
@@ -93,10 +105,10 @@ def _mixed(widths: list[int], signed: bool) -> Mixed:
     return Mixed(bits=max(widths), integer=max(widths), signed=signed, shares=shares)
 
 
-def _many(call: Call, tensor: Tensor, encoding: Encoding, signed: bool) -> Statement | None:
+def _many(call: Call, tensor: Tensor, encoding: Encoding, signed: bool, place: str) -> Statement | None:
     """Widths too many to be looked at one by one; without a width that is known before the run nothing is said."""
     given = call.input(3)
-    if given.known is None:
+    if given.known is None or not given.constant:
         return None
     import numpy as np
 
@@ -107,7 +119,7 @@ def _many(call: Call, tensor: Tensor, encoding: Encoding, signed: bool) -> State
     values, counts = np.unique(found.astype(np.int64), return_counts=True)
     shares = tuple(zip(values.tolist(), counts.tolist(), strict=True))
     format = Mixed(bits=max(values.tolist()), integer=max(values.tolist()), signed=signed, shares=shares)
-    known = _known(call, tensor, encoding, signed)
+    known = _known(call, tensor, encoding, signed, place)
     return Statement(outputs=(replace(on_steps(tensor, format, encoding), known=known),))
 
 
@@ -116,23 +128,15 @@ def _zero(zeros: list[float | int] | None) -> int | None:
     return int(distinct.pop()) if len(distinct) == 1 and all(each % 1 == 0 for each in distinct) else None
 
 
-def _check_zero(call: Call, zeros: list[float | int] | None, low: int, high: int) -> None:
-    for zero in zeros or ():
-        if not math.isfinite(zero) or zero != int(zero):
-            call.refuse("E-QUANT-ZERO", f"zero point is {zero:g}, expected an integer")
-        if not low <= zero <= high and zero != 0:
-            call.refuse("E-QUANT-ZERO", f"zero point is {zero:g}, expected an integer from {low} to {high}")
-
-
 def _settled(call: Call, *indices: int) -> bool:
     return all((tensor := call.given(index)) is None or tensor.constant for index in indices)
 
 
-def _known(call: Call, output: Tensor, encoding: Encoding, signed: bool) -> Known | None:
+def _known(call: Call, output: Tensor, encoding: Encoding, signed: bool, place: str) -> Known | None:
     """The integers of a constant; of a tensor of the run only its widths, where they differ."""
     source = call.input(0)
     if source.known is not None and source.constant and _settled(call, 1, 2, 3):
-        return Deferred(call=call, output=output, rounding=encoding.rounding, narrow=encoding.narrow, signed=signed)
+        return Deferred(call=call, rounding=encoding.rounding, narrow=encoding.narrow, signed=signed, place=place)
     widths = call.given(3)
     several = widths is not None and widths.constant and widths.size != 1
     bits = as_array(widths) if several else None
@@ -144,10 +148,14 @@ class Deferred:
     """A quantized constant whose scales and widths are read when its numbers are."""
 
     call: Call
-    output: Tensor
     rounding: str
     narrow: bool
     signed: bool
+    place: str
+
+    @property
+    def varied(self) -> bool:
+        return self.call.input(3).size != 1
 
     @property
     def whole(self) -> bool:
@@ -158,16 +166,16 @@ class Deferred:
 
         call, source = self.call, self.call.input(0)
         assert source.known is not None
-        scale, zero, bits = (as_array(call.given(index)) for index in (1, 2, 3))
-        widths = np.asarray(bits, np.int64)
+        widths = np.asarray(as_array(call.input(3)), np.int64)
+        # Floats: an integer of 64 bits cannot hold the limits of one.
         if self.signed:
-            low, high = -(1 << (widths - 1)) + self.narrow, (1 << (widths - 1)) - 1
+            low, high = -np.exp2(widths - 1.0) + (self.narrow & (widths > 1)), np.exp2(widths - 1.0) - 1
         else:
-            low, high = np.zeros_like(widths), (1 << widths) - 1 - self.narrow
+            low, high = np.zeros(widths.shape), np.exp2(widths * 1.0) - 1 - self.narrow
         return Integers(
             source=source.known,
-            scale=applied(np.asarray(scale, np.float64), source, None),
-            zero_point=np.zeros(()) if zero is None else applied(zero, source, None),
+            scale=spread(read_scales(call.given(1)), source),
+            zero_point=spread(read_zeros(call.given(2)), source),
             low=low,
             high=high,
             rounding=self.rounding,
@@ -175,21 +183,27 @@ class Deferred:
         )
 
     def integers(self) -> Array:
-        if self._one_bit():
-            return _sign(self.call.input(0).known)
-        return self._found().integers()
+        with located(self.place):
+            if self._one_bit():
+                return _sign(self.call.input(0).known)
+            return self._found().integers()
 
     def _one_bit(self) -> bool:
         return self.signed and known_numbers(self.call.given(3)) == [1]
 
     def reals(self) -> Array:
-        import numpy as np
-
-        scale = as_array(self.call.given(1))
-        return self.integers() * applied(np.asarray(scale, np.float64), self.call.input(0), None)
+        with located(self.place):
+            return self.integers() * spread(read_scales(self.call.given(1)), self.call.input(0))
 
     def widths(self) -> Array | None:
-        return self._found().widths()
+        with located(self.place):
+            return self._found().widths()
+
+
+def spread(array: Array, tensor: Tensor) -> Array:
+    """Scales or zero points as they broadcast to a tensor: extra axes of 1 in front mean nothing."""
+    extra = array.ndim - len(tensor.shape or ())
+    return array.reshape(array.shape[extra:]) if extra > 0 else array
 
 
 def _sign(known: Known | None) -> Array:
@@ -204,67 +218,99 @@ class Signs:
     """-1 and +1, times a scale."""
 
     call: Call
+    place: str
+
+    @property
+    def varied(self) -> bool:
+        return False
 
     @property
     def whole(self) -> bool:
         return True
 
     def integers(self) -> Array:
-        return _sign(self.call.input(0).known)
+        with located(self.place):
+            return _sign(self.call.input(0).known)
 
     def reals(self) -> Array:
-        import numpy as np
-
-        scale = as_array(self.call.given(1))
-        return self.integers() * (np.ones(()) if scale is None else applied(scale, self.call.input(0), None))
+        with located(self.place):
+            return self.integers() * spread(read_scales(self.call.given(1)), self.call.input(0))
 
     def widths(self) -> None:
         return None
 
 
-def _signs(call: Call) -> Known | None:
-    return Signs(call) if call.input(0).known is not None and call.input(0).constant else None
+def _signs(call: Call, place: str) -> Known | None:
+    return Signs(call, place) if call.input(0).known is not None and call.input(0).constant else None
 
 
 def _float(call: Call, tensor: Tensor, source: str) -> Statement | None:
     """y = x rounded to a small float: a sign, so many exponent and so many mantissa bits."""
     step = step_of(checked_scale(call, 1))
     exponent, mantissa = widths_of(call, 2, 0), widths_of(call, 3, 0)
+    for index, name in ((4, "exponent bias"), (5, "greatest value")):
+        for number in known_numbers(call.given(index)) or ():
+            if not math.isfinite(number) or (index == 5 and number <= 0):
+                wanted = "a finite number" if index == 4 else "a positive finite number"
+                call.refuse("E-QUANT-FLOAT", f"{name} is {number}, expected {wanted}")
     if not exponent or not mantissa:
-        return None
+        return unsaid(tensor, source.partition(": ")[2])
     bits = max(exponent) + max(mantissa) + (1 if call.integer("signed", 1) else 0)
-    if bits < 1:
-        call.refuse("E-BITS", "inputs 2 and 3 ask for a float of 0 bits")
     encoding = Encoding(source=source, carrier=tensor.dtype, step=step, scheme="float")
     return Statement(outputs=(replace(on_steps(tensor, Float(bits=bits), encoding), known=call.input(0).known),))
 
 
-def _truncated(call: Call, tensor: Tensor, step: Fraction | None, source: str) -> Statement | None:
-    """y = x without its lowest bits: version 1 gives the bits before and after, version 2 the scale after, too."""
+def _truncated(call: Call, tensor: Tensor, step: Fraction | None, source: str, place: str) -> Statement | None:
+    """y = x without its lowest bits.
+
+    Version 1 gives the bits before and after: x loses the difference and nothing is clamped; the step stays.
+    Version 2 gives the scale after, too: the shift is log2 of the two scales, and the bits after are clamped to.
+    """
     before, last = widths_of(call, 3), 4 if len(call.inputs) < 6 else 5 if len(call.inputs) == 6 else 6
     after = widths_of(call, last)
-    if not after:
+    if not after or before is None:
         return None
-    bits, held = max(after), call.input(0).format
-    if len(call.inputs) == 5 and before and max(before) < bits:
+    bits, held = max(after), call.input(0)
+    shift, first = max(before, default=bits) - bits, len(call.inputs) == 5
+    if first and shift < 0:
         call.refuse("E-BITS", f"Trunc makes {bits} bits of {max(before)}, expected no more than before")
-    signed = bool(call.integer("signed", 1)) if "signed" in call.attributes or held is None else held.signed
-    narrow = bool(call.integer("narrow", 0))
-    if len(call.inputs) > 5:
-        step = step_of(checked_scale(call, last - 1, "out_scale"))
-    elif step is not None and before:
-        step = step * (1 << (max(before) - bits))
+    signed = bool(call.integer("signed", 1)) if "signed" in call.attributes or not held.format else held.format.signed
+    narrow, mode = bool(call.integer("narrow", 0)), call.text("rounding_mode", "FLOOR").upper()
+    zeros = checked_zeros(call, 2, -FAR, FAR)
     low, high = limits(bits, signed, narrow and bits > 1)
+    if not first:
+        step = step_of(checked_scale(call, last - 1, "out_scale"))
+    elif _in_units(held, step) and zeros is not None and not any(zeros) and isinstance(held.format, Fixed):
+        low, high = (shifted(end, shift, mode) for end in held.format.interval)
+    bits = max(bits, integers(low, high).width if low < 0 or not signed else integers(-1, high).width)
     encoding = Encoding(
-        source=source,
-        carrier=tensor.dtype,
-        step=step,
-        zero_point=_zero(known_numbers(call.given(2))),
-        narrow=narrow,
-        rounding=call.text("rounding_mode", "FLOOR"),
+        source=source, carrier=tensor.dtype, step=step, zero_point=_zero(zeros), narrow=narrow, rounding=mode
     )
-    format = binary(bits, signed) or fixed(low, high, bits, step, signed)
-    return Statement(outputs=(on_steps(tensor, format, encoding),))
+    return Statement(
+        outputs=(on_steps(tensor, binary(bits, signed) or fixed(low, high, bits, step, signed), encoding),)
+    )
+
+
+def _in_units(tensor: Tensor, step: Fraction | None) -> bool:
+    return tensor.encoding is not None and step is not None and tensor.encoding.step == step
+
+
+def shifted(number: int, places: int, mode: str) -> int:
+    """An integer without its lowest bits, rounded as QONNX names it."""
+    exact = Fraction(number, 1 << places)
+    away = math.floor if number < 0 else math.ceil
+    nearest = math.floor(abs(exact) + Fraction(1, 2)), math.ceil(abs(exact) - Fraction(1, 2))
+    sign = -1 if number < 0 else 1
+    modes = {
+        "FLOOR": math.floor(exact),
+        "CEIL": math.ceil(exact),
+        "UP": away(exact),
+        "DOWN": math.trunc(exact),
+        "ROUND_TO_ZERO": math.trunc(exact),
+        "HALF_UP": sign * nearest[0],
+        "HALF_DOWN": sign * nearest[1],
+    }
+    return modes.get(mode, round(exact))
 
 
 def _thresholds(call: Call, tensor: Tensor, source: str) -> Statement | None:
@@ -277,3 +323,10 @@ def _thresholds(call: Call, tensor: Tensor, source: str) -> Statement | None:
     whole = Fraction(bias) % Fraction(scale) == 0
     encoding = Encoding(source=source, carrier=tensor.dtype, step=Fraction(scale) if whole else None)
     return Statement(outputs=(replace(tensor, encoding=encoding),))
+
+
+def _check_cell(call: Call) -> None:
+    """A QuantLSTMCell only has its scales and zero points looked at: its rule reads the widths."""
+    for first in range(FIRST_STATEMENT, len(call.inputs) - 2, 3):
+        checked_scale(call, first, f"the scale at input {first}")
+        checked_zeros(call, first + 1, -FAR, FAR)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ...encoding import Encoding, Granularity
+from ...errors import ModelError
 from ...formats import WIDEST, Binary, Fixed, Format, integers
 from ...operators.rule import Call
 from ...shapes import Tensor
@@ -28,14 +29,20 @@ __all__ = [
     "applied",
     "as_array",
     "checked_scale",
+    "checked_zeros",
     "fixed",
     "known_numbers",
     "on_steps",
+    "read_scales",
+    "read_zeros",
     "step_of",
+    "widths_of",
 ]
 
 # Scales beyond this many are not looked at before the weights themselves are.
 LOOKED_AT = 10_000
+# No zero point is as far as this.
+FAR = 2.0**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +76,52 @@ def checked_scale(call: Call, index: int, name: str = "scale", *, signed: bool =
     found = known_numbers(call.given(index))
     for number in found or ():
         if not math.isfinite(number) or number == 0 or (number < 0 and not signed):
-            wanted = "a finite number other than 0" if signed else "a positive finite number"
-            call.refuse("E-QUANT-SCALE", f"{name} is {number}, expected {wanted}")
+            call.refuse("E-QUANT-SCALE", _no_scale(name, number, signed))
     return found
+
+
+def _no_scale(name: str, number: float, signed: bool) -> str:
+    wanted = "a finite number other than 0" if signed else "a positive finite number"
+    return f"{name} is {number}, expected {wanted}"
+
+
+def checked_zeros(call: Call, index: int, low: int, high: int) -> list[float | int] | None:
+    """The zero points of a quantizer. Refuses what is no integer from low to high."""
+    found = known_numbers(call.given(index))
+    for zero in found or ():
+        if not math.isfinite(zero) or zero != int(zero):
+            call.refuse("E-QUANT-ZERO", f"zero point is {zero:g}, expected an integer")
+        if not low <= zero <= high and zero != 0:
+            call.refuse("E-QUANT-ZERO", f"zero point is {zero:g}, expected an integer from {low} to {high}")
+    return found
+
+
+def read_scales(tensor: Tensor | None, *, signed: bool = False) -> Array:
+    """All scales, however many, when the numbers they belong to are read. Raises ModelError as `checked_scale`."""
+    import numpy as np
+
+    found = as_array(tensor)
+    if found is None:
+        return np.ones(())
+    scales = np.asarray(found, np.float64)
+    bad = ~np.isfinite(scales) | (scales == 0) | (False if signed else scales < 0)
+    if bad.any():
+        raise ModelError("E-QUANT-SCALE", _no_scale("scale", float(scales[bad][0]), signed))
+    return scales
+
+
+def read_zeros(tensor: Tensor | None) -> Array:
+    """All zero points, however many. Raises ModelError for one that is no integer."""
+    import numpy as np
+
+    found = as_array(tensor)
+    if found is None:
+        return np.zeros(())
+    zeros = np.asarray(found, np.float64)
+    bad = ~np.isfinite(zeros) | (zeros != np.rint(zeros)) | (np.abs(zeros) >= FAR)
+    if bad.any():
+        raise ModelError("E-QUANT-ZERO", f"zero point is {zeros[bad][0]:g}, expected an integer")
+    return zeros.astype(np.int64)
 
 
 def step_of(scales: Sequence[float | int] | None) -> Fraction | None:
