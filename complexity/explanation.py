@@ -208,7 +208,7 @@ def _difference(entry: Entry, letters: Iterable[Letter], value: Number, conventi
             return "undefined while an operand is floating point; give formats with --quant w8a8"
         return "float formats make other widths than the closed form's letters"
     if convention == "exact":
-        return "the closed form is that of the paper convention; exact gives every addition its own width"
+        return "the closed form is that of the paper; exact reads known weights and gives every addition its own width"
     return "a declared accumulator, or formats that share a letter, set other widths than the closed form"
 
 

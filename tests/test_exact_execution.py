@@ -3,7 +3,7 @@ twice, nothing is left out, no value leaves its wire."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -11,19 +11,31 @@ from typing import Any
 import nncomplexity as nc
 import numpy as np
 import onnx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nncomplexity.metrics import BY_KEY
 from nncomplexity.ops import LINEAR_ROLES, Role
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
-from reference.integer_nets import Machine, Wire, accumulator, convolved, multiplied, power, signed_digits, spread
+from reference.integer_nets import (
+    Machine,
+    Wire,
+    accumulator,
+    bits_of,
+    convolved,
+    multiplied,
+    power,
+    signed_digits,
+    spread,
+)
 
 QONNX, MICROSOFT = "qonnx.custom_op.general", "com.microsoft"
 KEYS = ("rm", "mac", "bop_mac", "add", "bop", "nabs", "nabs_full_adder", "adders", "nabs_digits", "nabs_bound")
 QUICK = settings(derandomize=True, max_examples=50, deadline=None)
 SLOW = settings(QUICK, max_examples=25)
 RUNS = 5
+X_STEP = 0.25
 
 
 @dataclass
@@ -138,6 +150,7 @@ class Case:
     weight: Scheme
     x: Scheme
     random: np.random.Generator
+    steps: list[np.ndarray] = field(default_factory=list)
 
     def integers(self, shape: Sequence[int], per: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Stored integers, of which about a third mean 0, and zero points: one, or one a slice of an axis."""
@@ -163,6 +176,7 @@ class Case:
             )
             zeros = zeros[:1]
         scale = 2.0 ** -self.random.integers(1, 9, len(zeros) if by_channel else 1)
+        self.steps[:] = [scale * X_STEP]
         column = [-1 if axis == per else 1 for axis in range(len(shape))] if by_channel else [1] * len(shape)
         meant = stored - zeros.reshape(column)
         if scheme.kind == "bipolar":
@@ -182,14 +196,15 @@ class Case:
         return file.node("DequantizeLinear", name, file.constant(scale), *zero, **more), meant
 
     def biases(self, file: File, outputs: int) -> tuple[list[int], list[str]]:
-        """Biases in units of the accumulator."""
-        found = self.random.integers(-3000, 3000, outputs).tolist()
-        name = file.constant(found, np.int32)
-        return found, [file.node("DequantizeLinear", name, file.constant(2.0**-9))]
+        """Biases in units of the accumulator: the weights' steps times the input's."""
+        found, steps = self.random.integers(-3000, 3000, outputs).tolist(), self.steps[0]
+        name, more = file.constant(found, np.int32), {"axis": 0} if len(steps) > 1 else {}
+        scale = file.constant(steps if len(steps) > 1 else steps[0])
+        return found, [file.node("DequantizeLinear", name, scale, **more)]
 
     def quantizer(self, file: File, x: str) -> str:
         """The input behind its quantizer."""
-        scheme, scale = self.x, file.constant(0.25)
+        scheme, scale = self.x, file.constant(X_STEP)
         if scheme.kind == "bipolar":
             return file.node("BipolarQuant", x, scale, domain=QONNX)
         if scheme.kind == "quant":
@@ -228,10 +243,14 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(WEIGHTS[weight], INPUTS[x], np.random.default_rng(draw(st.integers(0, 2**32))))
 
 
-def measured(model: onnx.ModelProto, quant: str = "model", names: Sequence[str] = ("layer",)) -> dict[str, Any]:
+def measured(
+    model: onnx.ModelProto,
+    quant: str = "model",
+    names: Sequence[str] = ("layer",),
+    roles: Collection[Role] = LINEAR_ROLES | {Role.BIAS},
+) -> dict[str, Any]:
     """What the products, sums and biases of nodes cost in `exact`."""
     report = nc.analyze(model, convention="exact", quant=quant)
-    roles = LINEAR_ROLES | {Role.BIAS}
     found: dict[str, Any] = dict.fromkeys(KEYS, 0)
     for name in names:
         assert report[name].status.value == "counted", report[name].row.reason
@@ -514,20 +533,33 @@ SAID = {
     "w3a6": Scheme("uniform", 3, -4, 3, "said"),
     "w:pot4,a8": Scheme("power of two", 4, -4, 4, "said"),
     "w:pot8,a5": Scheme("power of two", 8, -64, 64, "said"),
-    "w:apot6x2,a8": Scheme("additive", 6, -24, 24, "said"),
+    "w:apot6x2,a8": Scheme("additive", 6, -32, 31, "said"),
     "w:binary,a4": Scheme("binary", 1, -1, 1, "bipolar"),
 }
 BOUNDS = {"w:pot4,a8": 0, "w:pot8,a5": 0, "w:apot6x2,a8": 1}
 
 
-def nearest(scheme: Scheme, real: float) -> int:
+def nearest(scheme: Scheme, scaled: float) -> int:
     """By looking at every number of the scheme: ties to even, or for powers of two to the larger magnitude."""
     if scheme.kind == "bipolar":
-        return -1 if real < 0 else 1
-    scaled = real * 2.0 ** (scheme.bits - 1)
+        return -1 if scaled < 0 else 1
     off = min(abs(value - scaled) for value in scheme.values())
     tied = [value for value in scheme.values() if abs(value - scaled) == off]
     return max(tied, key=abs) if scheme.name == "power of two" else min(tied, key=lambda value: value % 2)
+
+
+def placed(scheme: Scheme, reals: np.ndarray) -> int:
+    """The most bits behind the binary point with which no weight lies beyond the ends."""
+    if scheme.kind == "bipolar" or not reals.any():
+        return 0 if scheme.kind == "bipolar" else scheme.bits - 1
+    every = Scheme(scheme.name, scheme.bits + 1, 2 * scheme.low - 1, 2 * scheme.high + 1, scheme.kind)
+    fits = [
+        place
+        for place in range(-8, 24)
+        if all(scheme.low <= nearest(every, real * 2.0**place) <= scheme.high for real in (reals.min(), reals.max()))
+        and abs(reals * 2.0**place).max() < 1.5 * scheme.high + 2
+    ]
+    return max(fits)
 
 
 @QUICK
@@ -546,13 +578,12 @@ def test_float_weights_brought_to_a_format(
     scheme, random, file = SAID[said], np.random.default_rng(seed), File()
     bits = int(said.rpartition("a")[2])
     case = Case(scheme, Scheme("", bits, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1, "said"), random)
-    step = 1.0 if scheme.kind == "bipolar" else 2.0 ** (1 - scheme.bits)
-    meant = random.choice(scheme.values(), (outputs, terms))
-    reals = meant * step
+    reals = random.choice(scheme.values(), (outputs, terms)) * 2.0 ** random.integers(-9, 3)
     if not on_grid and scheme.name != "additive":
-        reals = np.round(random.normal(0, 0.6, (outputs, terms)) / step * 4) / 4 * step
-        meant = np.array([[nearest(scheme, real) for real in row] for row in reals.tolist()])
-    behind = bits - 1 + (0 if scheme.kind == "bipolar" else scheme.bits - 1)
+        reals = np.round(random.normal(0, 2.5, (outputs, terms)) * 64) / 64
+    place = placed(scheme, reals)
+    meant = np.array([[nearest(scheme, real * 2.0**place) for real in row] for row in reals.tolist()])
+    behind = bits - 1 + place
     biases = random.integers(-3000, 3000, outputs).tolist() if bias else None
     operands = [file.input((2, terms)), file.constant(reals.T)]
     if biases is not None:
@@ -667,10 +698,66 @@ def test_matrices_of_recurrent_layers(
         first = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}[op]
         more["activations"] = [*first, *(["Relu"] * len(first) if directions == 2 else [])]
     node = file.node(op, x, weight, recurrent, name="layer", hidden_size=hidden, direction=ways, **more)
-    report = nc.analyze(file.model(node), convention="exact")
+    model = file.model(node)
     for role, matrix in ((Role.INPUT, meant), (Role.RECURRENT, kept)):
-        operations = {
-            key: report["layer"].operations_of(BY_KEY[key]).filter(lambda op: op.role is role) for key in KEYS
-        }  # noqa: B023
-        found = {key: operations[key].total(BY_KEY[key].weight) for key in KEYS}
-        assert found == matrix_run(case, matrix.reshape(-1, matrix.shape[-1]), steps * batch), role
+        expected = matrix_run(case, matrix.reshape(-1, matrix.shape[-1]), steps * batch)
+        assert measured(model, roles={role}) == expected, role
+
+
+def one_product(weight: int, bias: int, scale: float) -> onnx.ModelProto:
+    """Gemm of one input of eight bits, one weight of step 1/128, and a bias of a step of its own."""
+    case, file = Case(WEIGHTS["int8"], INPUTS["int8"], np.random.default_rng(0)), File()
+    x = case.quantizer(file, file.input((1, 1)))
+    held = file.node("DequantizeLinear", file.constant([[weight]], np.int8), file.constant(2.0**-7))
+    added = file.node("DequantizeLinear", file.constant([bias], np.int32), file.constant(scale))
+    return file.model(file.node("Gemm", x, held, added, name="layer"))
+
+
+@pytest.mark.parametrize(
+    "bias",
+    [
+        -3,
+        0,
+        1,
+        2,
+        255,
+        256,
+        -1,
+        -2,
+        -8,
+        -256,
+    ],
+)
+def test_a_bias_alone_is_as_wide_as_it_is(bias: int) -> None:
+    """Behind a weight of zero: two's complement of one number."""
+    assert measured(one_product(0, bias, 2.0**-9))["bop"] == bits_of(bias, bias)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 9])
+def test_a_bias_of_a_coarser_step_is_shifted_up(shift: int) -> None:
+    """The product has steps of 2**-9 and reaches from -384 to 381."""
+    found = measured(one_product(3, 100, 2.0 ** (shift - 9)))
+    assert found["bop"] - 8 * 8 == bits_of(-384 + (100 << shift), 381 + (100 << shift))
+
+
+MEMBERS = {
+    "pot4": lambda value: len(signed_digits(value)) <= 1,
+    "pot8": lambda value: len(signed_digits(value)) <= 1,
+    "apot4x2": lambda value: len(signed_digits(value)) <= 2,
+    "apot6x3": lambda value: len(signed_digits(value)) <= 3,
+    "apot8x2": lambda value: len(signed_digits(value)) <= 2,
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_number_of_a_format_stays_as_it_is(name: str) -> None:
+    """Every integer of so many bits that is a sum of so many powers of two, as a real weight."""
+    bits = int(name.lstrip("apot")[0])
+    whole = [value for value in range(-(2 ** (bits - 1)), 2 ** (bits - 1)) if MEMBERS[name](value)]
+    file = File()
+    weight = file.constant(np.array([whole]) * 2.0 ** (1 - bits))
+    model = file.model(file.node("MatMul", file.input((1, 1)), weight, name="layer"))
+    operand = nc.analyze(model, quant=f"w:{name},a8", convention="exact")["layer"].row.operands["weight"]
+    found = operand.statistics
+    assert (found.zeros, found.powers) == (whole.count(0), sum(power(value) for value in whole if value))
+    assert found.csd_digits == sum(len(signed_digits(value)) for value in whole)

@@ -91,7 +91,7 @@ def test_numbers_put_in_give_the_value_or_a_reason_is_given() -> None:
     wide = "a declared accumulator, or formats that share a letter, set other widths than the closed form"
     assert [closed.differs for closed in narrow] == ["", wide, wide]
     exact = nc.analyze(nc.LSTM(steps=31, inputs=4, hidden=24), quant="w8a8", convention="exact")
-    own = "the closed form is that of the paper convention; exact gives every addition its own width"
+    own = "the closed form is that of the paper; exact reads known weights and gives every addition its own width"
     assert [closed.differs for closed in explain(exact, exact["lstm"]).metrics] == ["", own, own]
     # A file's weights are known: products by zeros and powers of two are none in `exact`.
     known = nc.analyze(EQUALISER, quant="w8a8", convention="exact")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from nncomplexity.accounting import count
 from nncomplexity.expressions import substitute, symbol
-from nncomplexity.formats import Accumulation, Binary, Fixed, Float, format_of_dtype
+from nncomplexity.formats import Accumulation, Binary, Fixed, Float, Ternary, format_of_dtype
 from nncomplexity.layers.lstm import LSTM
+from nncomplexity.operators.rule import Uncounted
 from nncomplexity.ops import Kind, Role
 from nncomplexity.shapes import Tensor
 from reference.calls import caller, refusals
@@ -66,7 +67,7 @@ def test_scales_of_every_granularity():
     assert refusal("DequantizeLinear", x, tensor("float32", 6, 2), axis=1, block_size=3) == (
         "scale [6,2] for input [6,8], expected [6,3] [E-QUANTIZER-SCALE]"
     )
-    assert refusal("QuantizeLinear", x, tensor("float32", 8), tensor("int8", 6)) == (
+    assert refusal("QuantizeLinear", tensor("float32", 6, 8), tensor("float32", 8), tensor("int8", 6)) == (
         "scale [8] and zero point [6] differ in shape [E-QUANTIZER-SCALE]"
     )
 
@@ -83,15 +84,20 @@ def test_dynamic_quantization_has_three_outputs():
         ((6.0,), 0, Fixed(bits=6, integer=6, signed=False)),
         ((1.0,), 1, Binary()),
         ((1.0,), 0, Fixed(bits=1, integer=1, signed=False)),
-        ((3.0, 5.0), 1, Fixed(bits=5, integer=5)),
-        ((4.5,), 1, None),
-        ((None,), 1, None),
+        ((3.0, 4.0, 5.0), 1, Fixed(bits=5, integer=5)),
     ],
 )
 def test_quant_states_its_width(bits, signed, expected):
     x = tensor("float32", S, 3)
     (y,) = run("Quant", x, SCALE, SCALE, width(*bits), signed=signed).outputs
     assert (y.format, y.shape, y.dtype) == (expected, (S, 3), "float32")
+
+
+def test_a_width_that_the_run_decides_is_uncounted():
+    x = tensor("float32", S, 3)
+    with pytest.raises(Uncounted, match=r"^the bit width \(input 3\) is decided by the run$") as raised:
+        run("Quant", x, SCALE, SCALE, width(None))
+    assert [(y.format, y.shape, y.dtype) for y in raised.value.outputs] == [(None, (S, 3), "float32")]
 
 
 def test_other_qonnx_statements():
@@ -107,6 +113,27 @@ def test_other_qonnx_statements():
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("INT4", Fixed(bits=4, integer=4)),
+        ("UINT3", Fixed(bits=3, integer=3, signed=False)),
+        ("BINARY", Fixed(bits=1, integer=1, signed=False)),
+        ("BIPOLAR", Binary()),
+        ("TERNARY", Ternary()),
+        ("FLOAT32", format_of_dtype("float32")),
+        ("FLOAT16", format_of_dtype("float16")),
+        ("FLOAT<4,3,7>", Float(bits=8)),
+        ("SCALEDINT<8>", Fixed(bits=8, integer=8)),
+        ("FIXED<8,4>", Fixed(bits=8, integer=4)),
+        ("FIXED<6,-1>", Fixed(bits=6, integer=-1)),
+    ],
+)
+def test_the_data_types_of_thresholds(name, expected):
+    y = run("MultiThreshold", tensor("float32", 2, 3), tensor("float32", 3, 1), out_dtype=name).outputs[0]
+    assert y.format == expected
+
+
 def test_thresholds_are_compared_one_by_one():
     """Loops over elements and thresholds, counting each comparison."""
     rows, channels, steps, seen = 2, 3, 7, 0
@@ -117,9 +144,10 @@ def test_thresholds_are_compared_one_by_one():
     )
     assert [(op.kind, times) for op, times in count(result.work)] == [(Kind.COMPARE, seen)]
     assert result.outputs[0].format == Fixed(bits=3, integer=3, signed=False)
-    last = run("MultiThreshold", tensor("float32", S, 4, 4, 5), tensor("float32", 5, 3), data_layout="NHWC")
+    layout = {"out_dtype": "UINT2", "data_layout": "NHWC"}
+    last = run("MultiThreshold", tensor("float32", S, 4, 4, 5), tensor("float32", 5, 3), **layout)
     assert [times for _, times in count(last.work)] == [240 * S]
-    assert refusal("MultiThreshold", tensor("float32", 2, 3), tensor("float32", 4, 7)) == (
+    assert refusal("MultiThreshold", tensor("float32", 2, 3), tensor("float32", 4, 7), out_dtype="UINT3") == (
         "thresholds of 4 channels for input [2,3] in NCHW [E-THRESHOLD-CHANNELS]"
     )
 
@@ -146,7 +174,7 @@ def test_the_cell_counts_as_the_lstm_of_its_sizes():
         tensor("float32", hidden, hidden, format=bits)
     ] * 4
     state, bias = tensor("float32", batch, hidden), tensor("float32", hidden)
-    statements = [SCALE, SCALE, width(6.0)] * 10 + [SCALE, SCALE, width(5.0)]
+    statements = [SCALE, SCALE, width(5.0)] + [SCALE, SCALE, width(6.0)] * 10
     x = tensor("float32", steps, batch, inputs, format=Fixed(bits=6, integer=6))
     result = run("QuantLSTMCell", x, state, state, *weights, *[bias] * 4, *statements, wanted=3)
     assert [t.shape for t in result.outputs] == [(5, 2, 16), (2, 16), (2, 16)]

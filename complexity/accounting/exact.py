@@ -45,10 +45,10 @@ class ExactCounter(Counter):
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Signal:
         x, weight = self.variable(elements, sum.left), self.variable(elements, sum.right)
-        each = self._product(x, weight)
+        found = self._operands.get(name)
+        each = self._product(x, weight if found is None else _on_point(weight, found))
         low, high = each.interval
         terms = whole(sum.terms)
-        found = self._operands.get(name)
         if found is not None and found.whole and not each.format.floating:
             return self._held(elements, each, found.hull(x.interval), each.fraction)
         return self._held(elements, each, (low * terms, high * terms), each.fraction)
@@ -80,6 +80,7 @@ class ExactCounter(Counter):
 
     def _known_dot(self, x: Signal, weight: Signal, matrix: Matrix, outputs: int, role: Role) -> Signal:
         """Dot products with weights whose values are known."""
+        weight = _on_point(weight, matrix)
         times, each = share(outputs, matrix.outputs), self._product(x, weight)
         if each.format.floating or not matrix.whole:
             self._products(x, weight, matrix, times, role)
@@ -116,14 +117,17 @@ class ExactCounter(Counter):
         for (_, width, _), found in trees.additions.items():
             held = self._sized(width, fraction)
             self._charge(found * times, Op(Kind.ADD, role, held, held, held))
-        return self._spanned(x, trees, fraction)
+        return self._spanned(x, matrix, trees, fraction)
 
     def _scaled(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> None:
         """Lone products by known numbers."""
         self._products(x, weight, matrix, times, role)
 
-    def _spanned(self, x: Signal, trees: Trees, fraction: int) -> Signal:
-        return self._held(x.elements, x._replace(constant=False), (trees.low, trees.high), fraction)
+    def _spanned(self, x: Signal, matrix: Matrix, trees: Trees, fraction: int) -> Signal:
+        """The sums: all digits of a weight move together, so that they reach no further than its products."""
+        varied = x.matrix is not None and x.matrix.varied
+        hull = (trees.low, trees.high) if varied else matrix.hull(x.interval)
+        return self._held(x.elements, x._replace(constant=False), hull, fraction)
 
     def _sized(self, width: int, fraction: int) -> Format:
         """Two's complement of so many bits, no more than a declared accumulator has."""
@@ -170,6 +174,7 @@ class ExactCounter(Counter):
     def multiply(self, left: Signal, right: Signal, *, role: Role) -> Signal:
         if left.constant and not right.constant:
             left, right = right, left
+        right = right if right.matrix is None else _on_point(right, right.matrix)
         total = self._product(left, right)
         if right.matrix is None or left.constant:
             self._charge(left.elements, lone_product(left, right, role, total.format))
@@ -219,11 +224,16 @@ class ExactCounter(Counter):
         wide = widest(like.format, other.format) if other else like.format
         if wide.floating:
             return Signal(elements, wide)
-        width = max((-interval[0] - 1).bit_length() if interval[0] < 0 else 0, interval[1].bit_length()) + 1
+        width = max(-interval[0] - 1, interval[1], 0).bit_length() + 1
         if self._width is not None and width > self._width:
             # A declared accumulator wraps: nothing in it is wider.
             width, interval = self._width, (-(1 << (self._width - 1)), (1 << (self._width - 1)) - 1)
         return Signal(elements, Fixed(bits=width, integer=width - fraction), interval=interval, fraction=fraction)
+
+
+def _on_point(weight: Signal, matrix: Matrix) -> Signal:
+    """A constant with the binary point its numbers have, where they were rounded to a format."""
+    return weight if matrix.fraction is None else weight._replace(fraction=matrix.fraction)
 
 
 def _rows(products: Size, outputs: Size) -> Iterator[tuple[int, int]]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from ..formats import Format
 from ..ops import Kind
 from .mixed import intervals, mixed_widths
-from .rounding import rounded
+from .rounding import placed, rounded
 
 if TYPE_CHECKING:
     from typing import Any
@@ -77,11 +78,12 @@ class Plain:
 @dataclass(eq=False, kw_only=True)
 class Matrix:
     """numbers: where they come from. arrange: from the tensor's shape to [outputs, terms]. format: what real numbers
-    are rounded to, None where they stay as they are."""
+    are rounded to, None where they stay as they are. unit: one step of a bias in steps of the sum it is added to."""
 
     numbers_of: Numbers
     arrange: Arrangement
     format: Format | None = None
+    unit: Fraction = Fraction(1)
     _trees: dict[object, Trees] = field(default_factory=dict)
 
     @classmethod
@@ -104,7 +106,16 @@ class Matrix:
         if self.numbers_of.whole and self.format is None:
             return self.arrange(self.numbers_of.integers())
         reals = self.numbers_of.reals()
-        return self.arrange(reals if self.format is None or self.format.floating else rounded(reals, self.format))
+        if self.format is None or self.format.floating or self.fraction is None:
+            return self.arrange(reals)
+        return self.arrange(rounded(reals, self.format, self.fraction))
+
+    @cached_property
+    def fraction(self) -> int | None:
+        """Bits behind the binary point of numbers that are rounded to a format, else None."""
+        if self.format is None or self.format.floating:
+            return None
+        return placed(self.numbers_of.reals(), self.format)
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
@@ -207,10 +218,11 @@ class Matrix:
     def range(self, fraction: int) -> tuple[int, int] | None:
         """Smallest and largest number in units of 2**-fraction; None where they are no integers.
 
-        Integers of a file are in the units of what they are added to; real numbers are rounded to them.
+        Integers of a file count `unit`s of what they are added to; real numbers are rounded to them.
         """
         if self.whole and self.format is None:
-            return min(self._histogram, default=0), max(self._histogram, default=0)
+            low, high = min(self._histogram, default=0), max(self._histogram, default=0)
+            return round(low * self.unit), round(high * self.unit)
         if self.format is None or self.format.floating:
             return None
         import numpy as np

@@ -33,7 +33,7 @@ class ShiftAddCounter(ExactCounter):
             held = self._sized(width, fraction)
             self._charge(found * times, Op(Kind.NEGATE, role, held, held, held))
         self._charge(trees.shifts * times, Op(Kind.SHIFT, role, x.format, weight.format, x.format, True))
-        return self._spanned(x, trees, fraction)
+        return self._spanned(x, matrix, trees, fraction)
 
     def _scaled(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> None:
         self._summed(x, weight, matrix.single, times, role)

@@ -19,4 +19,5 @@ METRIC = Metric(
     meaning="multiply-accumulates of the linear operators; no bias, no elementwise work; dense in every convention",
     unit="multiply-accumulates",
     weight=weight,
+    always="paper",
 )

@@ -34,23 +34,27 @@ MODES = ("ROUND", "HALF_EVEN", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_D
 NAMES = {1: "scale", 2: "zero point", 3: "bit width"}
 
 
-def known_bits(call: Call, index: int, least: int = 1) -> int | None:
+def known_bits(call: Call, index: int, least: int = 1, kept: tuple[Tensor, ...] = ()) -> int | None:
     """A bit width that arrives as data: the widest where several are given, None where they are not looked at here.
 
-    Refuses what is no width; uncounted where only the run decides.
+    Refuses what is no width; uncounted where only the run decides, with `kept` still known of the outputs.
     """
     given = call.input(index)
     widths = given.value
     if widths is None or not all(isinstance(width, int | float) for width in widths):
         if not given.constant:
-            reason = f"the bit width (input {index}) is decided by the run"
-            call.unknown(reason, replace(call.input(0), format=None, encoding=None, value=None))
+            call.unknown(f"the bit width (input {index}) is decided by the run", *kept)
         return None
     numbers = [width for width in widths if isinstance(width, int | float)]
     for width in numbers:
         if not math.isfinite(width) or width != int(width) or not least <= width <= WIDEST:
             call.refuse("E-BITS", f"input {index} asks for {said(width)} bits; {EXPECTED.format(least=least)}")
     return int(max(numbers, default=0)) or None
+
+
+def _width(call: Call, index: int, least: int = 1) -> int | None:
+    """The width of a quantizer, whose output is a float where only the run decides it."""
+    return known_bits(call, index, least, (replace(call.input(0), format=None, encoding=None, value=None),))
 
 
 def said(width: float) -> str:
@@ -75,7 +79,7 @@ def quant(call: Call) -> Result:
     """y = scale (clip(round(x / scale + zero_point)) - zero_point), integers of bit_width bits times a scale."""
     _check_attributes(call)
     _check_shapes(call, NAMES)
-    bits, signed = known_bits(call, 3), bool(call.integer("signed", 1))
+    bits, signed = _width(call, 3), bool(call.integer("signed", 1))
     if bits == 1 and signed and call.integer("narrow", 0):
         call.refuse("E-QUANT-RANGE", "1 bit, signed and narrow, holds no number but 0")
     return _stated(call, fixed(bits, signed))
@@ -117,13 +121,13 @@ def float_quant(call: Call) -> Result:
     """y = x rounded to a small float: a sign, so many exponent and so many mantissa bits."""
     _check_attributes(call)
     _check_shapes(call, {1: "scale", 2: "exponent width", 3: "mantissa width"})
-    widths = [known_bits(call, 2, 0), known_bits(call, 3, 0)]
+    widths = [_width(call, 2, 0), _width(call, 3, 0)]
     if any(call.values(index) is None for index in (2, 3)):
         return _stated(call, None)
     bits = sum(width or 0 for width in widths) + (1 if call.integer("signed", 1) else 0)
-    if not 1 <= bits <= WIDEST:
-        fact = f"inputs 2 and 3 ask for a float of {bits} bits; {EXPECTED.format(least=1)}"
-        call.refuse("E-BITS", fact)
+    if not any(widths) or bits > WIDEST:
+        shown = f"a float of {bits} bits" if bits > WIDEST else "no exponent and no mantissa"
+        call.refuse("E-BITS", f"inputs 2 and 3 ask for {shown}; {EXPECTED.format(least=1)}")
     return _stated(call, Float(bits=bits))
 
 
@@ -134,7 +138,7 @@ def trunc(call: Call) -> Result:
     _check_shapes(call, {**NAMES, last: "output width"})
     held = call.input(0).format
     signed = call.integer("signed", 1) if "signed" in call.attributes or held is None else held.signed
-    return _stated(call, fixed(known_bits(call, last), bool(signed)))
+    return _stated(call, fixed(_width(call, last), bool(signed)))
 
 
 def multi_threshold(call: Call) -> Result:

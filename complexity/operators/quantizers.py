@@ -60,6 +60,9 @@ def _stated(tensor: Tensor) -> Result:
 def _check_scale(call: Call, shape: Shape | None, scale: Tensor) -> None:
     """A scale is one number, one for each slice along an axis, or one for each block along it."""
     zero_point = call.given(2)
+    whole = scale.dtype == "int32" and call.op == "QuantizeLinear"
+    if scale.dtype is not None and scale.dtype not in FLOATS and not whole:
+        call.refuse("E-QUANTIZER-TYPE", f"the scale is {scale.dtype}, expected a float")
     if scale.shape is None:
         return
     if zero_point is not None and zero_point.shape is not None and _differ(zero_point.shape, scale.shape):

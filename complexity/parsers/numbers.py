@@ -175,6 +175,10 @@ class Shifted:
         return self.source.whole
 
     def integers(self) -> Array:
+        with located(""):
+            return self._centred()
+
+    def _centred(self) -> Array:
         stored, zero = self.source.integers(), self.zero.integers()
         if not zero.any():
             return stored
@@ -363,5 +367,5 @@ def zero_points(values: Array, shape: tuple[int, ...], axis: int, block: int = 0
     if values.shape == shape:
         return values
     axis %= len(shape)
-    length = block or -(-shape[axis] // values.shape[axis])
+    length = min(block or -(-shape[axis] // values.shape[axis]), shape[axis])
     return np.repeat(values, length, axis=axis).take(np.arange(shape[axis]), axis=axis)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import prod
 from typing import TYPE_CHECKING
 
 from ..accounting import Arrangement, Countable, Matrix
@@ -112,10 +114,29 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Ma
         arrange = _beside(layout, [other.known if other is not None else None for other in others])
         # What the file says goes as it is; real numbers are rounded to the format asked for.
         format = tensor.format if tensor.encoding is None and tensor.dtype in FLOATS else None
-        found[name] = Matrix(numbers_of=numbers, arrange=arrange, format=format)
+        unit = _unit(answer, tensor, inputs) if name.startswith("bias") else Fraction(1)
+        found[name] = Matrix(numbers_of=numbers, arrange=arrange, format=format, unit=unit)
     if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
         found["partial"] = open.summed
     return found
+
+
+def _unit(answer: Answer, bias: Tensor, inputs: Sequence[Tensor | None]) -> Fraction:
+    """One step of a bias in steps of its sum; 1 where a step is not one known number: biases are made to fit."""
+    places = (
+        [answer.partial]
+        if answer.partial is not None
+        else [answer.layouts[n].input for n in ("input", "weight") if n in answer.layouts]
+    )
+    encodings = [
+        bias.encoding,
+        *(tensor.encoding if (tensor := inputs[place]) is not None else None for place in places),
+    ]
+    own, *steps = [encoding.step if encoding is not None else None for encoding in encodings]
+    known = [step for step in steps if step is not None]
+    if own is None or len(known) < len(steps) or not known:
+        return Fraction(1)
+    return own / prod(known)
 
 
 def formats_from(answer: Answer, encodings: Mapping[str, Encoding]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["Machine", "Wire", "accumulator", "bits_of", "convolved", "multiplied", "power", "signed_digits", "spread"]
 
@@ -41,7 +41,7 @@ def power(weight: int) -> bool:
 
 
 def signed_digits(weight: int) -> list[tuple[int, int]]:
-    """(exponent, +1 or -1) of the canonical signed digit form: an odd rest takes the digit that leaves a multiple of 4."""
+    """(exponent, +1 or -1) of the canonical form: an odd rest takes the digit that leaves a multiple of 4."""
     found, exponent = [], 0
     while weight != 0:
         if weight % 2 == 1:
@@ -158,7 +158,10 @@ class Machine:
     def dot(self, weights: Row, xs: Sequence[Wire]) -> Wire:
         """One output value."""
         terms = [term for weight, x in zip(weights, xs, strict=True) for term in self.scaled(x, weight)]
-        return self.summed(terms, len(xs[0].values))
+        root = self.summed(terms, len(xs[0].values))
+        # The digits of a weight move together: the sum reaches no further than the products do.
+        ends = [sorted((weight * x.low, weight * x.high)) for weight, x in zip(weights, xs, strict=True)]
+        return replace(root, low=sum(low for low, _ in ends), high=sum(high for _, high in ends)).checked()
 
     def biased(self, roots: Sequence[Wire], biases: Row) -> list[Wire]:
         """A bias for every output, through one kind of adder that serves them all."""

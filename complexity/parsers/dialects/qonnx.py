@@ -11,7 +11,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ...encoding import Encoding
+from ...errors import ModelError
 from ...formats import Binary, Fixed, Float, Format, Mixed, integers
+from ...operators.moved import listed
 from ...operators.quantized_lstm import FIRST_STATEMENT
 from ...operators.rule import Call
 from ...shapes import Known, Tensor
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
+# Where version 2 of Trunc has the scale after; some writers put a zero point behind it.
+OUT_SCALE = 4
 # Further from 0 than this no zero point is.
 FAR = 1 << 62
 
@@ -52,7 +56,7 @@ def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | Non
         return None
     tensor, source = outputs[0], f"QONNX: {call.op} {place}"
     if call.op == "FloatQuant":
-        return _float(call, tensor, source)
+        return _float(call, tensor, source, place)
     if call.op == "MultiThreshold":
         return _thresholds(call, tensor, source)
     step = step_of(checked_scale(call, 1))
@@ -60,7 +64,7 @@ def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | Non
         encoding = Encoding(source=source, carrier=tensor.dtype, step=step, scheme="bipolar")
         return Statement(outputs=(replace(on_steps(tensor, Binary(), encoding), known=_signs(call, place)),))
     stated = (_truncated if call.op == "Trunc" else _quantized)(call, tensor, step, source, place)
-    return stated or unsaid(tensor, f"{place} ({call.op})")
+    return stated or unsaid(tensor, place)
 
 
 def unsaid(tensor: Tensor, cause: str) -> Statement:
@@ -172,10 +176,15 @@ class Deferred:
             low, high = -np.exp2(widths - 1.0) + (self.narrow & (widths > 1)), np.exp2(widths - 1.0) - 1
         else:
             low, high = np.zeros(widths.shape), np.exp2(widths * 1.0) - 1 - self.narrow
+        zeros = spread(read_zeros(call.given(2)), source)
+        far = (zeros != 0) & ((zeros < low) | (zeros > high))
+        if far.any():
+            zero = np.broadcast_to(zeros, far.shape)[far][0]
+            raise ModelError("E-QUANT-ZERO", f"zero point is {zero}, expected an integer of its width")
         return Integers(
             source=source.known,
             scale=spread(read_scales(call.given(1)), source),
-            zero_point=spread(read_zeros(call.given(2)), source),
+            zero_point=zeros,
             low=low,
             high=high,
             rounding=self.rounding,
@@ -244,7 +253,7 @@ def _signs(call: Call, place: str) -> Known | None:
     return Signs(call, place) if call.input(0).known is not None and call.input(0).constant else None
 
 
-def _float(call: Call, tensor: Tensor, source: str) -> Statement | None:
+def _float(call: Call, tensor: Tensor, source: str, place: str) -> Statement | None:
     """y = x rounded to a small float: a sign, so many exponent and so many mantissa bits."""
     step = step_of(checked_scale(call, 1))
     exponent, mantissa = widths_of(call, 2, 0), widths_of(call, 3, 0)
@@ -254,7 +263,7 @@ def _float(call: Call, tensor: Tensor, source: str) -> Statement | None:
                 wanted = "a finite number" if index == 4 else "a positive finite number"
                 call.refuse("E-QUANT-FLOAT", f"{name} is {number}, expected {wanted}")
     if not exponent or not mantissa:
-        return unsaid(tensor, source.partition(": ")[2])
+        return unsaid(tensor, place)
     bits = max(exponent) + max(mantissa) + (1 if call.integer("signed", 1) else 0)
     encoding = Encoding(source=source, carrier=tensor.dtype, step=step, scheme="float")
     return Statement(outputs=(replace(on_steps(tensor, Float(bits=bits), encoding), known=call.input(0).known),))
@@ -279,7 +288,7 @@ def _truncated(call: Call, tensor: Tensor, step: Fraction | None, source: str, p
     zeros = checked_zeros(call, 2, -FAR, FAR)
     low, high = limits(bits, signed, narrow and bits > 1)
     if not first:
-        step = step_of(checked_scale(call, last - 1, "out_scale"))
+        step = step_of(checked_scale(call, OUT_SCALE, "out_scale"))
     elif _in_units(held, step) and zeros is not None and not any(zeros) and isinstance(held.format, Fixed):
         low, high = (shifted(end, shift, mode) for end in held.format.interval)
     bits = max(bits, integers(low, high).width if low < 0 or not signed else integers(-1, high).width)
@@ -326,7 +335,13 @@ def _thresholds(call: Call, tensor: Tensor, source: str) -> Statement | None:
 
 
 def _check_cell(call: Call) -> None:
-    """A QuantLSTMCell only has its scales and zero points looked at: its rule reads the widths."""
+    """A QuantLSTMCell only has its statements and the sizes of its gates looked at: its rule reads the widths."""
+    for first, name in ((3, "input weights"), (7, "recurrent weights"), (11, "biases")):
+        shapes = [each.shape for index in range(first, first + 4) if (each := call.given(index)) is not None]
+        for shape in shapes[1:]:
+            if None not in (shape, shapes[0]) and shape != shapes[0]:
+                fact = f"{name} of shapes {listed(shapes[0] or ())} and {listed(shape or ())}, expected the same"
+                call.refuse("E-LSTM-WEIGHT", fact)
     for first in range(FIRST_STATEMENT, len(call.inputs) - 2, 3):
         checked_scale(call, first, f"the scale at input {first}")
         checked_zeros(call, first + 1, -FAR, FAR)

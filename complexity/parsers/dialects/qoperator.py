@@ -59,6 +59,7 @@ def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | Non
         for part in RECURRENT:
             _check_numbers(call, part)
             _check_type(call, part)
+            _check_rows(call, part)
         return None
     tensor, parts = outputs[0], _parts(call)
     for part in parts:
@@ -135,13 +136,28 @@ def _check_shape(call: Call, part: Part, index: int, name: str, found: Shape) ->
         axis = -1
     expected = data.shape[axis] if -len(data.shape) <= axis < len(data.shape) else 1
     slices = found[0] if len(found) == 1 else found[axis] if len(found) == len(data.shape) else None
+    # Of the two axes of a matrix the other one is summed over.
+    if len(found) > 1 and axis < 0 and slices is not None and found[-3 - axis] != 1:
+        slices = None
     if slices is None or (isinstance(expected, int) and slices != expected and slices != 1):
         fact = f"the {name} at input {index} has shape {listed(found)} for input {listed(data.shape)}"
         call.refuse("E-QUANTIZER-SCALE", f"{fact}, expected one number or {expected}")
 
 
+def _check_rows(call: Call, part: Part) -> None:
+    """One number for each direction, or for each row of its gates."""
+    weights = call.shape(part.data, 3)
+    for index, name in ((part.scale, "scale"), (part.zero, "zero point")):
+        found = call.shape(index)
+        if any(is_expression(size) for size in (*found, *weights)) or found in (weights[:1], weights[::2]):
+            continue
+        expected = f"{listed(weights[:1])} or {listed(weights[::2])}"
+        call.refuse("E-QUANTIZER-SCALE", f"the {name} at input {index} has shape {listed(found)}, expected {expected}")
+
+
 def _check_block_scales(call: Call) -> None:
     """Blocks of zeros have a scale of 0, and some quantizers write the sign of the largest weight into it."""
-    for number in known_numbers(call.given(2)) or ():
-        if not math.isfinite(number):
-            call.refuse("E-QUANT-SCALE", f"scale is {number}, expected a finite number")
+    for index, name in ((2, "scale"), (3, "zero point")):
+        for number in known_numbers(call.given(index)) or ():
+            if not math.isfinite(number):
+                call.refuse("E-QUANT-SCALE", f"{name} is {number}, expected a finite number")

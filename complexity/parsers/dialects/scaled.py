@@ -155,7 +155,7 @@ def _moved(call: Call, tensor: Tensor, operands: tuple[Tensor, Tensor], place: s
         return None
     zero = None if constant.known is None or tensor.shape != x.shape else _zero(x.known, constant)
     if zero is None:
-        return Statement(outputs=(replace(tensor, format=None, encoding=None, cause=f"{place} (Add)"),))
+        return Statement(outputs=(replace(tensor, format=None, encoding=None, cause=place),))
     known = replace(x.known, zero=zero if x.known.zero is None else x.known.zero + zero)
     held = _less(x.format, int(zero.min(initial=0)), int(zero.max(initial=0)))
     encoding = replace(x.encoding, source=f"scaled: Add {place}")
