@@ -163,7 +163,7 @@ ENTRIES: list[tuple[Callable[[], onnx.ModelProto], str]] = [
         f"attribute 'rounding_mode' is 'SIDEWAYS', expected one of {MODES} [E-QUANT-ATTRIBUTE]",
     ),
     (lambda: quant(b=1, narrow=1), "1 bit, signed and narrow, holds no number but 0 [E-QUANT-RANGE]"),
-    *((lambda bad=bad: dequantized(s=bad), f"scale is {SHOWN[bad]}, expected {SIGNED}") for bad in (NAN, INF, 0)),
+    *((lambda bad=bad: dequantized(s=bad), f"scale is {shown}, expected {POSITIVE}") for bad, shown in SHOWN.items()),
     (
         lambda: dequantized(s=spoiled((100, 90), 0.5, NAN), q=np.ones((200, 90), np.int8), axis=0, block_size=2),
         f"scale is nan, expected {SIGNED}",
@@ -348,7 +348,7 @@ def test_a_width_that_only_the_run_decides_is_seen(save, run):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: dequantized(s=-0.5),
+        lambda: dequantized(s=np.full((4, 5), -0.5, np.float32), axis=0, block_size=2),
         lambda: dequantized(s=np.full((4, 5), 0.5, np.float32), axis=0, block_size=2),
         lambda: dequantized(s=np.full((1, 5), 0.5, np.float32), axis=0, block_size=1 << 40),
         lambda: dequantized(s=np.full((3, 5), 0.5, np.float32), axis=0),
@@ -365,3 +365,20 @@ def test_what_is_merely_unusual_is_counted(build, save, run):
     path = save(build())
     for convention in ("paper", "exact"):
         assert run("report", path, "--convention", convention).code == 0
+
+
+@pytest.mark.parametrize("convention", ["paper", "exact"])
+def test_an_infinite_scale_of_the_run_leaves_the_rest_counted(convention, save, run):
+    """Exporters write it where a mask held nothing but infinities."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], "n"),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"], "m"),
+        helper.make_node("MatMul", ["x", "w"], ["y"], "k"),
+    ]
+    net = model(nodes, {"s": f(INF), "z": np.int8(0), "w": np.ones((7, 5), np.float32)}, (2, 7), TensorProto.FLOAT)
+    found = run("report", save(net), "-f", "json", "--convention", convention)
+    rows = {row["name"]: row for row in json.loads(found.out)["layers"]}
+    assert {name: (rows[name]["status"], rows[name]["reason"]) for name in "nm"} == dict.fromkeys(
+        "nm", ("uncounted", "the scale is infinite")
+    )
+    assert rows["k"]["metrics"]["mac"] == 70

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
 
 from .rule import Layout
@@ -19,18 +20,17 @@ __all__ = ["channels", "columns", "flat", "gate", "gate_bias", "inner", "matrice
 
 def columns(array: Array) -> Array:
     """[..., terms, outputs] or [terms]: every column is an output."""
-    turned: Array = array if array.ndim == 1 else array.swapaxes(-1, -2)
-    return turned.reshape(-1, array.shape[-2] if array.ndim > 1 else array.size)
+    return rows(array if array.ndim == 1 else array.swapaxes(-1, -2))
 
 
 def rows(array: Array) -> Array:
     """[..., outputs, terms]: every row is an output."""
-    return array.reshape(-1, array.shape[-1])
+    return array.reshape(prod(array.shape[:-1]), array.shape[-1])
 
 
 def turned(array: Array) -> Array:
     """[outputs, ...]: all numbers behind the first axis are one output's."""
-    return array.reshape(len(array), -1)
+    return array.reshape(len(array), prod(array.shape[1:]))
 
 
 def flat(array: Array) -> Array:
@@ -74,7 +74,7 @@ def gate(index: int, gates: int, *, transposed: bool = False) -> Callable[[Array
     def arranged(array: Array) -> Array:
         whole = array.swapaxes(1, 2) if transposed else array
         hidden = whole.shape[1] // gates
-        return whole[:, index * hidden : (index + 1) * hidden].reshape(-1, whole.shape[2])
+        return rows(whole[:, index * hidden : (index + 1) * hidden])
 
     return arranged
 

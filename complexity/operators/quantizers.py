@@ -6,6 +6,7 @@ They say which numbers a tensor holds: shape and identity pass through, and in t
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from ..expressions import Size, ceil_divide
 from ..formats import FLOATS
@@ -34,7 +35,7 @@ def quantize(call: Call) -> Result:
     if wanted is not None and given is not None and wanted != given:
         call.refuse("E-QUANTIZER-TYPE", f"output_dtype is {wanted} and the zero point {given}, expected the same")
     dtype = wanted or given or ("uint8" if zero_point is None else None)
-    return _stated(replace(x, dtype=dtype, format=None, value=None))
+    return _stated(call, replace(x, dtype=dtype, format=None, value=None))
 
 
 def dequantize(call: Call) -> Result:
@@ -49,10 +50,14 @@ def dequantize(call: Call) -> Result:
         )
     held = x.number if x.dtype is not None or x.format is not None else None
     dtype = element_type(call, "output_dtype") or scale.dtype
-    return _stated(replace(x, dtype=dtype, format=held, value=None))
+    return _stated(call, replace(x, dtype=dtype, format=held, value=None))
 
 
-def _stated(tensor: Tensor) -> Result:
+def _stated(call: Call, tensor: Tensor) -> Result:
+    scale = call.input(1)
+    if not tensor.constant and any(number in (inf, -inf) for number in scale.value or ()):
+        # Exporters write it where every number was infinite (a mask): the rest of the model still makes sense.
+        call.unknown("the scale is infinite", replace(tensor, encoding=None))
     formats = {} if tensor.format is None else {"output": tensor.format}
     return Result(outputs=(tensor,), free=FORMAT_STATEMENT, kind="quantizer", formats=formats)
 

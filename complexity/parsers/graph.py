@@ -174,7 +174,7 @@ class Walker:
             inputs = call.inputs
             answer, tensors = self.settled(operator, node, path, place, call)
             answer = replace(answer, formats_from=override.said.source or "model")
-        operands, scheme = operands_of(answer, inputs), ""
+        operands, scheme = operands_of(answer, inputs, place_of(self.prefix + path, operator.name)), ""
         if self.analysis.quantization.detect and operands:
             inputs, scheme = detected(answer, operands, inputs)
             call = replace(call, inputs=inputs)
@@ -188,17 +188,11 @@ class Walker:
         if requantization is not None and source is not None and source.summed is not None:
             operands["partial"] = source.summed
         self.define(node, tensors, live.scope)
-        return Row(
-            name=node_name(node, index),
-            op=operator.name,
-            domain=text(node.domain) or "ai.onnx",
+        return replace(
+            self.blank(node, index, path, inputs),
             status=answer.status,
-            place=place,
-            path=path,
-            paths=(path,),
             kind=answer.kind,
             reason=answer.reason,
-            inputs=tuple(None if tensor is None else tensor.shape for tensor in inputs),
             outputs=answer.shapes,
             formats=answer.formats,
             formats_from=formats_from(answer, encodings),
@@ -234,6 +228,8 @@ class Walker:
         tensors = answer.outputs
         if operator.name in ("Constant", "ConstantOfShape"):
             tensors = tuple(self.owned(tensor, place) for tensor in tensors)
+        if answer.status is Status.UNCOUNTED:
+            return answer, tuple([replace(tensor, known=None) for tensor in tensors])
         where = place_of(self.prefix + path, operator.name)
         tensors, free = stated(self.analysis, node, call, answer.kind, tensors, where)
         return answer if free is None else freed(answer, free), tensors

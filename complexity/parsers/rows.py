@@ -17,10 +17,16 @@ from ..network import Status, Stored
 from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
 from ..shapes import RANK, Known, Shape, Tensor
-from .numbers import Shifted
+from .numbers import Shifted, located
 from .overrides import output_format
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
     from .analysis import Analysis
 
 __all__ = ["Answer", "answer_of", "encodings_of", "formats_from", "freed", "operands_of", "trained"]
@@ -96,8 +102,11 @@ def freed(answer: Answer, reason: str) -> Answer:
     )
 
 
-def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Matrix]:
-    """The constants of a node's equations whose values can be read, arranged as the equations use them."""
+def operands_of(answer: Answer, inputs: Sequence[Tensor | None], place: str) -> dict[str, Matrix]:
+    """The constants of a node's equations whose values can be read, arranged as the equations use them.
+
+    place: the node, for messages.
+    """
     found: dict[str, Matrix] = {}
     for name, layout in answer.layouts.items():
         tensor = inputs[layout.input] if layout.input < len(inputs) else None
@@ -111,7 +120,7 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, Ma
         others = [inputs[index] if index < len(inputs) else None for index in layout.beside]
         if any(other is not None and other.known is None for other in others):
             continue
-        arrange = _beside(layout, [other.known if other is not None else None for other in others])
+        arrange = _beside(layout, [other.known if other is not None else None for other in others], place)
         # What the file says goes as it is; real numbers are rounded to the format asked for.
         format = tensor.format if tensor.encoding is None and tensor.dtype in FLOATS else None
         unit = _unit(answer, tensor, inputs) if name.startswith("bias") else Fraction(1)
@@ -157,10 +166,13 @@ def encodings_of(answer: Answer, inputs: Sequence[Tensor | None]) -> dict[str, E
     }
 
 
-def _beside(layout: Layout, others: Sequence[Known | None]) -> Arrangement:
-    if not others:
-        return layout.arrange
-    return lambda array: layout.arrange(array, *(None if other is None else other.reals() for other in others))
+def _beside(layout: Layout, others: Sequence[Known | None], place: str) -> Arrangement:
+    def arranged(array: Array) -> Array:
+        with located(place):
+            found: Array = layout.arrange(array, *(None if other is None else other.reals() for other in others))
+            return found
+
+    return arranged
 
 
 def trained(

@@ -30,7 +30,9 @@ def stated(
     """The outputs with their numbers, and why the node is free where a dialect makes it so."""
     tensors, free = tuple(outputs), None
     if call.inputs and any(tensor.constant or tensor.known is not None for tensor in outputs):
-        tensors = tuple([replace(each, known=_known(node, call, each, index)) for index, each in enumerate(outputs)])
+        tensors = tuple(
+            [replace(each, known=_known(node, call, each, index, place)) for index, each in enumerate(outputs)]
+        )
     read = reader(call.domain, call.op)
     if read is not None and tensors:
         statement = read(call, tensors, place)
@@ -47,7 +49,7 @@ def stated(
     return tensors, free
 
 
-def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | None:
+def _known(node: NodeProto, call: Call, tensor: Tensor, index: int, place: str) -> Known | None:
     """The numbers of a constant output, to be computed when they are asked for."""
     first = call.inputs[0]
     if not tensor.constant:
@@ -66,6 +68,7 @@ def _known(node: NodeProto, call: Call, tensor: Tensor, index: int) -> Known | N
         shape=shape,
         inputs=inputs,
         attributes=call.attributes,
+        place=place,
     )
 
 

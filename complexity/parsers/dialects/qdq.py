@@ -41,8 +41,7 @@ __all__ = ["described", "read"]
 
 def read(call: Call, outputs: tuple[Tensor, ...], place: str) -> Statement | None:
     """What the call says of its output."""
-    # Symmetric quantizers write the sign of the largest weight into the scale.
-    scales = checked_scale(call, 1, signed=call.op == "DequantizeLinear")
+    scales = checked_scale(call, 1, signed=_backwards(call))
     _check_zeros(call)
     tensor = outputs[0]
     if call.op == "QuantizeLinear":
@@ -66,6 +65,11 @@ def _check_zeros(call: Call) -> None:
     zeros = known_numbers(call.given(2))
     if zeros and any(zeros) and (carrier == "int32" or (carrier or "") in FLOATS):
         call.refuse("E-QUANT-ZERO", f"zero point of {carrier} is {next(filter(None, zeros))}, expected 0")
+
+
+def _backwards(call: Call) -> bool:
+    """Whether scales may be negative: symmetric quantizers of blocks write the sign of the largest weight into them."""
+    return call.op == "DequantizeLinear" and len(call.input(1).shape or ()) > 1
 
 
 def described(call: Call, scale: int, zero_point: int, step: Fraction | None, source: str) -> Encoding:
@@ -101,10 +105,9 @@ class Deferred:
         call, source = self.call, self.call.input(0)
         assert source.known is not None
         axis, block = call.integer("axis", 1), call.integer("block_size", 0)
-        backwards = call.op == "DequantizeLinear"
-        scale = applied(read_scales(call.given(1), signed=backwards), source, axis, block)
+        scale = applied(read_scales(call.given(1), signed=_backwards(call)), source, axis, block)
         zero = applied(read_zeros(call.given(2)), source, axis, block)
-        if backwards:
+        if call.op == "DequantizeLinear":
             return Dequantized(source=source.known, scale=scale, zero_point=zero)
         import numpy as np
 
