@@ -53,8 +53,9 @@ not in these metrics: 34,440 add (input), 390,320 add (recurrent), 11,480 add (j
     sigmoid (activation), 5,740 lookup tanh (activation), 2,870 add (state)
 counting: per step and unit 4 dot products of inputs and of hidden terms, 3 Hadamard products, 4 joins, 4 biases
     (ONNX's two bias vectors are folded to one) and the cell addition, all outside a dot in the recurrent accumulator.
-    With peepholes 3 products and 3 additions more. `coupled` (input_forget=1) computes f as 1 - i. The cell state is
-    taken as wide as the activation. Activations are counted as evaluations only.
+    With peepholes 3 products and 3 additions more. `coupled` (input_forget=1) computes f as 1 - i. Gates, cell state
+    and its tanh are as wide as the activation, unless `kept` gives the formats of i, f, g, o, c and tanh c.
+    Activations are counted as evaluations only.
 other tools on such an operator: onnxsim 0.8.1 and qonnx 1.0.0 count 0 (qonnx lists it as unsupported); onnx-tool
     1.0.1 has the matrices right, but adds the biases, 32 per sigmoid and 38 per tanh as MACs, and fails where B or an
     output is omitted; onnx-opcounter 0.0.4 counts 1 per output element

@@ -1,6 +1,7 @@
 """A constant operand whose numbers are known, arranged as the rows of weights of its outputs.
 
-Everything is read when it is asked for, and only results are kept: the numbers may be as large as the file.
+Everything is read when it is asked for. Integers of the file are used where they lie; those that had to be computed
+are kept in the smallest type that holds them.
 """
 
 from __future__ import annotations
@@ -101,8 +102,9 @@ class Matrix:
         """Whether the numbers are integers, or are rounded to integers of a format."""
         return self.numbers_of.whole if self.format is None else not self.format.floating
 
+    @cached_property
     def _array(self) -> Array:
-        """[outputs, terms], integers if `whole`."""
+        """[outputs, terms], integers if `whole`: of the file where they lie, else in the smallest type."""
         if self.numbers_of.whole and self.format is None:
             return self.arrange(self.numbers_of.integers())
         reals = self.numbers_of.reals()
@@ -119,7 +121,7 @@ class Matrix:
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
-        rows, columns = self._array().shape
+        rows, columns = self._array.shape
         return rows, columns
 
     @property
@@ -142,20 +144,20 @@ class Matrix:
         """Zeros, powers of two, digits … of all numbers."""
         from ..weights.histogram import float_statistics, statistics
 
-        return statistics(self._histogram) if self.whole else float_statistics([self._array()])
+        return statistics(self._histogram) if self.whole else float_statistics([self._array])
 
     @cached_property
     def _histogram(self) -> dict[int, int]:
         from ..weights.histogram import histogram
 
-        return histogram([self._array()])
+        return histogram([self._array])
 
     @cached_property
     def _empty(self) -> int:
         """Outputs all of whose weights are zero."""
         import numpy as np
 
-        array = self._array()
+        array = self._array
         if not array.size:
             return len(array)
         used = np.bitwise_or.reduce(array, axis=1) != 0 if array.dtype.kind in "iu" else (array != 0).any(axis=1)
@@ -181,7 +183,7 @@ class Matrix:
         key = structure, *(end if isinstance(end, int) else end.tobytes() for end in (low, high))
         if key not in self._trees:
             grown = digit_trees if structure == "digits" else product_trees
-            self._trees[key] = grown([self._array()], low, high)
+            self._trees[key] = grown([self._array], low, high)
         return self._trees[key]
 
     def shared(self, x: Matrix | None, interval: tuple[int, int]) -> Shared | None:
@@ -189,14 +191,14 @@ class Matrix:
         from ..weights.sharing import shared_trees
 
         low, high = intervals(x.widths() if x else None, interval, self._shape[1])
-        return shared_trees(self._array().T, low, high)
+        return shared_trees(self._array.T, low, high)
 
     @property
     def distinct_products(self) -> int:
         """Multipliers needed where products of one input are shared up to sign and shift."""
         from ..weights.sharing import distinct_products
 
-        return distinct_products(self._array().T)
+        return distinct_products(self._array.T)
 
     def hull(self, interval: tuple[int, int], *, single: bool = False) -> tuple[int, int]:
         """Smallest and largest sum of products over all outputs, or lone product."""
@@ -206,7 +208,7 @@ class Matrix:
             return min(ends), max(ends)
         import numpy as np
 
-        array = self._array()
+        array = self._array
         if not array.size:
             return 0, 0
         reach = max(map(abs, (*interval, *self._histogram)), default=0)
@@ -245,7 +247,7 @@ class Matrix:
             return
         from ..weights.histogram import histogram
 
-        array = self._array()
+        array = self._array
         for one, other, chosen, ends in mixed.classes(interval):
             yield one, other, self._products(histogram([array[chosen]]) if self.whole else None, one, ends)
 

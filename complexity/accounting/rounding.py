@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["placed", "rounded"]
 
 
+# Bits that the mantissa of a single-precision number holds.
+EXACT = 24
+
+
 def placed(reals: Array, format: Format) -> int:
     """Bits behind the binary point: those of the format, or such that the largest weight just fits.
 
@@ -32,8 +36,10 @@ def placed(reals: Array, format: Format) -> int:
     fraction = format.fraction
     if format.integer != 1 and isinstance(fraction, int):
         return fraction
-    finite = np.nan_to_num(np.asarray(reals, np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    low, high = float(reals.min(initial=0.0)), float(reals.max(initial=0.0))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        finite = np.nan_to_num(np.asarray(reals, np.float64), posinf=0.0, neginf=0.0)
+        low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
     reach = max(high, -low)
     if reach == 0.0 or isinstance(format, Binary):
         return fraction if isinstance(fraction, int) else 0
@@ -46,7 +52,7 @@ def placed(reals: Array, format: Format) -> int:
     return place
 
 
-def rounded(reals: Array, format: Format, fraction: int) -> NDArray[np.int64]:
+def rounded(reals: Array, format: Format, fraction: int) -> NDArray[np.signedinteger[Any]]:
     """The nearest integers of a format in units of 2**-fraction, ties to even, held at its ends.
 
     A power of two is the nearest in magnitude (ties to the larger), an additive one the sum of so many found one after
@@ -54,16 +60,25 @@ def rounded(reals: Array, format: Format, fraction: int) -> NDArray[np.int64]:
     """
     import numpy as np
 
-    scaled = np.nan_to_num(np.asarray(reals, np.float64)) * 2.0**fraction
+    # A product by a power of two and a rounding to so few bits are exact in single precision as well.
+    kind = np.float32 if reals.dtype == np.float32 and format.width <= EXACT and abs(fraction) < 100 else np.float64
+    held = next(f"int{bits}" for bits in (8, 16, 32, 64) if bits > format.width or (bits == 8 == format.width))
+    scaled: Array = np.asarray(reals, kind)
+    scaled = scaled * kind(2.0**fraction)
+    if not np.isfinite(scaled.sum()):
+        scaled = np.nan_to_num(scaled)
     if isinstance(format, Binary):
-        return np.where(scaled < 0, -1, 1).astype(np.int64)
+        return np.where(scaled < 0, -1, 1).astype(np.int8)
     if isinstance(format, PowerOfTwo | AdditivePowerOfTwo):
-        return _powers(scaled, format.width, format.terms if isinstance(format, AdditivePowerOfTwo) else 1)
+        terms = format.terms if isinstance(format, AdditivePowerOfTwo) else 1
+        return _powers(scaled, format.width, terms).astype(held)
     low, high = format.interval
-    return np.clip(np.rint(scaled), float(low), float(high)).astype(np.int64)
+    np.rint(scaled, out=scaled)
+    whole: Array = np.clip(scaled, low, high, out=scaled).astype(held if format.signed else np.int64)
+    return whole
 
 
-def _powers(scaled: NDArray[np.float64], bits: int, terms: int) -> NDArray[np.int64]:
+def _powers(scaled: NDArray[np.floating[Any]], bits: int, terms: int) -> NDArray[np.int64]:
     """Sums of signed powers of two within `bits` bits of two's complement: of one, exponents 0 to bits - 2.
 
     Of several the first may be one more: what is then left is taken off again.

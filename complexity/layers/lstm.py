@@ -25,7 +25,8 @@ class LSTM(Recurrent):
     Counting: per step and unit 4 dot products of inputs and of hidden terms, 3 Hadamard products, 4 joins, 4 biases
     (ONNX's two bias vectors are folded to one) and the cell addition, all outside a dot in the recurrent accumulator.
     With peepholes 3 products and 3 additions more. `coupled` (input_forget=1) computes f as 1 - i.
-    The cell state is taken as wide as the activation. Activations are counted as evaluations only.
+    Gates, cell state and its tanh are as wide as the activation, unless `kept` gives the formats of i, f, g, o, c and
+    tanh c. Activations are counted as evaluations only.
     Source: Freire et al., arXiv 2206.12191 (reconstructed); Hochreiter and Schmidhuber 1997; Gers et al. 2000.
     """
 
@@ -35,6 +36,7 @@ class LSTM(Recurrent):
     peepholes: bool = False
     coupled: bool = False
     functions: tuple[str, str, str] = ("sigmoid", "tanh", "tanh")
+    kept: tuple[Format, ...] = ()
 
     def parameters(self) -> dict[str, Size]:
         """Peephole weights beside those of every recurrent layer."""
@@ -52,8 +54,9 @@ class LSTM(Recurrent):
     def _state(self, m: Arithmetic[V]) -> V:
         """h', still in its accumulator."""
         gate, candidate, output = self.functions
+        input_gate, forget, new_cell, output_gate, cell, squashed = self.kept or (self.activation,) * 6
         x, h = self._enter(m)
-        c = m.variable(self.hidden, self.activation)
+        c = m.variable(self.hidden, cell)
 
         def peep(net: V, cell: V) -> V:
             if not self.peepholes:
@@ -61,10 +64,13 @@ class LSTM(Recurrent):
             weight = m.constant(self.hidden, self.recurrent)
             return m.add(net, m.multiply(cell, weight, role=Role.PEEPHOLE), role=Role.PEEPHOLE)
 
-        i = self._activated(m, peep(self._net(m, x, h, ".i"), c), gate)
-        f = self._complement(m, i) if self.coupled else self._activated(m, peep(self._net(m, x, h, ".f"), c), gate)
-        g = self._activated(m, self._net(m, x, h, ".g"), candidate)
+        i = self._activated(m, peep(self._net(m, x, h, ".i"), c), gate, stored=input_gate)
+        if self.coupled:
+            f = self._complement(m, i)
+        else:
+            f = self._activated(m, peep(self._net(m, x, h, ".f"), c), gate, stored=forget)
+        g = self._activated(m, self._net(m, x, h, ".g"), candidate, stored=new_cell)
         kept, new = m.multiply(f, c, role=Role.GATE), m.multiply(i, g, role=Role.GATE)
-        c = m.requantize(m.add(kept, new, role=Role.STATE), self.activation)
-        o = self._activated(m, peep(self._net(m, x, h, ".o"), c), gate)
-        return m.multiply(o, self._activated(m, c, output), role=Role.GATE)
+        c = m.requantize(m.add(kept, new, role=Role.STATE), cell)
+        o = self._activated(m, peep(self._net(m, x, h, ".o"), c), gate, stored=output_gate)
+        return m.multiply(o, self._activated(m, c, output, stored=squashed), role=Role.GATE)

@@ -94,12 +94,14 @@ class Recurrent(Layer):
         rows = self.hidden if outputs is None else outputs
         return m.add(net, m.constant(rows, self.weight, f"bias{gate}"), role=Role.BIAS)
 
-    def _activated(self, m: Arithmetic[V], net: V, function: str, outputs: Size | None = None) -> V:
+    def _activated(
+        self, m: Arithmetic[V], net: V, function: str, outputs: Size | None = None, *, stored: Format | None = None
+    ) -> V:
         rows = self.hidden if outputs is None else outputs
         if self.clip:
             bound = m.constant(rows, self.activation)
             net = m.compare(m.compare(net, bound, role=Role.ACTIVATION), bound, role=Role.ACTIVATION)
-        return activated(m, net, function, rows, self.activation)
+        return activated(m, net, function, rows, stored or self.activation)
 
     def _complement(self, m: Arithmetic[V], gate: V, outputs: Size | None = None) -> V:
         """1 - gate."""

@@ -28,6 +28,9 @@ STATEMENTS = (
     "hidden_state_tanh",
 )
 FIRST_STATEMENT = 15
+ACCUMULATORS = ("input_acc", "forget_acc", "cell_acc", "output_acc")
+# Formats of i, f, g, o, c and tanh c, in the order of LSTM.kept.
+KEPT = ("input_sigmoid", "forget_sigmoid", "cell_tanh", "output_sigmoid", "cell_state", "hidden_state_tanh")
 # A matrix and a bias for every gate, each an input of its own.
 LAYOUTS = {
     f"{name}{gate}": Layout(first + place, rows if name != "bias" else flat)
@@ -43,7 +46,8 @@ def quant_lstm_cell(call: Call) -> Result:
     Inputs: x [steps, batch, inputs], or batch first; h and c [batch, hidden]; W_i, W_f, W_c, W_o [hidden, inputs];
     U_i, U_f, U_c, U_o [hidden, hidden]; b_i, b_f, b_c, b_o [hidden]; then a scale, a zero point and a width for each of
     eleven tensors. Outputs: all hidden states, and the last h and c.
-    Counted as the LSTM of these sizes: the hidden state's width stands for all activations; cifg computes f as 1 - i.
+    Counted as the LSTM of these sizes, gates and states as wide as they are said to be; the widest of the four gates'
+    accumulators is declared for all; cifg computes f as 1 - i.
     """
     x = call.input(0)
     first, second, inputs = call.shape(0, 3)
@@ -62,10 +66,17 @@ def quant_lstm_cell(call: Call) -> Result:
         input=x.number,
         recurrent=recurrent.number,
         activation=widths["output"] or x.number,
+        kept=tuple(widths[name] or x.number for name in KEPT),
     )
     outputs = _outputs(x, (first, second, hidden), (batch, hidden), widths)
+    declared = [format.width for name in ACCUMULATORS if (format := widths[name]) is not None]
     return Result(
-        outputs=outputs[: max(1, len(call.wanted))], work=work, kind="lstm", formats=work.formats, layouts=LAYOUTS
+        outputs=outputs[: max(1, len(call.wanted))],
+        work=work,
+        kind="lstm",
+        formats=work.formats,
+        layouts=LAYOUTS,
+        accumulator=max(declared, default=None),
     )
 
 

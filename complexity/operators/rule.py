@@ -203,7 +203,8 @@ class Result:
     ("weight", "input", "accumulator"). packed: inputs whose stored elements are not their numbers, several of which
     share a byte or lie in padded blocks: how many numbers an input stands for, and the format of one.
     layouts: constants of the equations whose values can be known, by the names the equations give them. partial: the
-    input whose open accumulator the equations go on with. padding: products whose input is padding, None if unknown.
+    input whose open accumulator the equations go on with. accumulator: the width the file declares for accumulators.
+    padding: products whose input is padding, None if unknown.
     """
 
     outputs: tuple[Tensor, ...]
@@ -214,6 +215,7 @@ class Result:
     packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     partial: int | None = None
+    accumulator: int | None = None
     padding: Size | None = 0
 
 

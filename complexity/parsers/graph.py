@@ -205,7 +205,7 @@ class Walker:
             written=answer.written,
             live=live.after(index, node),
             trained=trained(self.analysis, operator, answer, inputs) if answer.claims else (),
-            accumulator=accumulator,
+            accumulator=accumulator or answer.accumulator,
         )
 
     def warn(

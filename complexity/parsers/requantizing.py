@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from ..accounting import Countable, Signal
 from ..arithmetic import Arithmetic
-from ..expressions import Size
+from ..expressions import Size, product
 from ..formats import Format
 from ..operators.rule import Call, Steps
 from ..ops import Role
@@ -29,7 +29,9 @@ SUMS = {"QLinearAdd": (1, 4)}
 UNARY = frozenset(
     ("QLinearLeakyRelu", "QLinearReduceMean", "QLinearAveragePool", "QLinearGlobalAveragePool", "QLinearConcat")
 )
-REQUANTIZING = frozenset((*QUANTIZERS, *PRODUCTS, *SUMS, *UNARY, "DynamicQuantizeLinear"))
+# Where the zero point of the left operand stands in products that leave it to the run, and the weights.
+CORRECTED = {"MatMulInteger": (2, 1), "MatMulIntegerToFloat": (4, 1), "ConvInteger": (2, 1)}
+REQUANTIZING = frozenset((*QUANTIZERS, *PRODUCTS, *SUMS, *UNARY, *CORRECTED, "DynamicQuantizeLinear"))
 TRUNCATING = frozenset(("FLOOR", "DOWN", "TRN"))
 
 
@@ -38,10 +40,13 @@ def requantizing(call: Call, formats: dict[str, Format], outputs: tuple[Tensor, 
     if call.op not in REQUANTIZING or not outputs or outputs[0].constant or outputs[0].size is None:
         return None
     y, x = outputs[0], call.inputs[0] if call.inputs else None
+    size = y.size
     if x is None or x.constant:
         return None
     if call.op == "DynamicQuantizeLinear":
         return _searched(x, x.size)
+    if call.op in CORRECTED:
+        return None if size is None else _corrected(call, formats, size)
     if y.encoding is None or y.number.floating:
         return None
     if call.op in QUANTIZERS:
@@ -90,6 +95,30 @@ def _stored(x: Tensor, y: Tensor, change: Requantization) -> Countable | None:
     def text(m: Arithmetic[Signal]) -> None:
         value = m.partial(size, sum, "partial") if sum is not None else m.variable(size, x.number)
         m.requantize(value, y.number, change)
+
+    return Steps(text=text)
+
+
+def _corrected(call: Call, formats: dict[str, Format], outputs: Size) -> Countable | None:
+    """A zero point that only the run knows, taken off afterwards: times the sum of each output's weights.
+
+    Where no operand is constant it is taken off both before.
+    """
+    at, weights = CORRECTED[call.op]
+    zero, weight, total = call.given(at), call.input(weights), formats.get("accumulator")
+    if zero is None or zero.constant or total is None:
+        return None
+    if weight.constant and weight.shape is not None:
+        columns = weight.shape[0] if call.op == "ConvInteger" else product(weight.shape[-1:])
+        return _off(columns, outputs, total)
+    sizes = [tensor.size for tensor in (call.input(0), weight)]
+    known = [size for size in sizes if size is not None]
+    return _off(0, known[0] + known[1], call.input(0).number) if len(known) == len(sizes) else None
+
+
+def _off(products: Size, subtractions: Size, format: Format) -> Countable:
+    def text(m: Arithmetic[Signal]) -> None:
+        m.correct(products=products, subtractions=subtractions, format=format)
 
     return Steps(text=text)
 

@@ -53,6 +53,7 @@ class Answer:
     packed: Mapping[int, tuple[Size, Format]] = field(default_factory=dict)
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     partial: int | None = None
+    accumulator: int | None = None
     padding: Size | None = 0
 
 
@@ -91,6 +92,7 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
         packed=result.packed,
         layouts=result.layouts,
         partial=result.partial,
+        accumulator=result.accumulator,
         padding=result.padding,
     )
 
