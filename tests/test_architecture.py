@@ -31,7 +31,7 @@ ROOMS = {
     "quantization": {"errors", "formats", "globs"},
     "layers": {"arithmetic", "dimensions", "errors", "expressions", "formats", "ops"},
     "network": {"accounting", "encoding", "expressions", "formats", "ops", "shapes"},
-    "metrics": {"expressions", "ops"},
+    "metrics": {"expressions", "formats", "ops"},
     "letters": set(),
     "kinds": {"errors", "expressions", "layers", "letters"},
     "catalogue": {"errors", "expressions", "formats", "kinds", "layers", "network", "ops", "quantization", "shapes"},

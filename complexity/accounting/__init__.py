@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..ops import Inventory
-from .counter import Countable, Counter, Signal
+from .counter import Countable, Signal
 from .digits import DigitsCounter
 from .exact import ExactCounter
 from .matrix import Arrangement, Matrix
@@ -26,7 +26,7 @@ from .shift_add import ShiftAddCounter
 __all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count"]
 
 CONVENTIONS = ("paper", "exact")
-COUNTERS: dict[str, type[Counter]] = {
+COUNTERS: dict[str, type[PaperCounter] | type[ExactCounter]] = {
     "paper": PaperCounter,
     "exact": ExactCounter,
     "shiftadd": ShiftAddCounter,

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from ..arithmetic import Arithmetic
 from ..errors import UsageError
 from ..expressions import Size
-from ..formats import Accumulation, Format
+from ..formats import Format
 from ..ops import Inventory, Kind, Op, Role
 from ..requantization import Requantization
 from .matrix import Matrix
@@ -41,7 +41,7 @@ class Countable(Hashable, Protocol):
 
 
 class Counter:
-    """Charges what equations do.
+    """Charges what equations do; sums and products, whose widths conventions dispute, are left to each.
 
     width: the declared width of every accumulator. operands: known constants by the name the equations give them.
     """
@@ -94,36 +94,6 @@ class Counter:
 
     def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
         return None
-
-    # What paper and exact do differently.
-
-    def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Signal:
-        raise NotImplementedError
-
-    def dot(
-        self,
-        x: Signal,
-        weight: Signal,
-        *,
-        terms: Size,
-        outputs: Size,
-        role: Role,
-        products: Size | None = None,
-        additions: Size | None = None,
-    ) -> Signal:
-        raise NotImplementedError
-
-    def sum(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
-        raise NotImplementedError
-
-    def add(self, left: Signal, right: Signal, *, role: Role) -> Signal:
-        raise NotImplementedError
-
-    def subtract(self, left: Signal, right: Signal, *, role: Role) -> Signal:
-        raise NotImplementedError
-
-    def multiply(self, left: Signal, right: Signal, *, role: Role) -> Signal:
-        raise NotImplementedError
 
 
 def lone_product(left: Signal, right: Signal, role: Role, result: Format) -> Op:

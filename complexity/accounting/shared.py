@@ -22,11 +22,5 @@ class SharedCounter(ShiftAddCounter):
         if found is None:
             self._charge(times, Op(Kind.UNKNOWN, role, x.format, weight.format, total.format))
             return total
-        for (subtracts, width, passed), count in found.additions.items():
-            held = self._sized(width, fraction)
-            kind = Kind.SUBTRACT if subtracts else Kind.ADD
-            self._charge(count * times, Op(kind, role, held, held, held, passed=min(passed, held.width)))
-        for width, count in found.negations.items():
-            held = self._sized(width, fraction)
-            self._charge(count * times, Op(Kind.NEGATE, role, held, held, held))
+        self._grown(found, fraction, times, role)
         return total

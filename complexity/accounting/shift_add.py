@@ -7,12 +7,16 @@ are not known stay multipliers, priced by the adders their format asks for at mo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..ops import Kind, Op, Role
 from .counter import Signal
 from .exact import ExactCounter, Times
 from .matrix import Matrix
+
+if TYPE_CHECKING:
+    from ..weights.sharing import Shared
+    from ..weights.trees import Trees
 
 __all__ = ["ShiftAddCounter"]
 
@@ -25,6 +29,12 @@ class ShiftAddCounter(ExactCounter):
     def _summed(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> Signal:
         trees = matrix.trees(self.structure, x.matrix, x.interval)
         fraction = x.fraction + weight.fraction
+        self._grown(trees, fraction, times, role)
+        self._charge(trees.shifts * times, Op(Kind.SHIFT, role, x.format, weight.format, x.format, True))
+        return self._spanned(x, matrix, trees, fraction)
+
+    def _grown(self, trees: Trees | Shared, fraction: int, times: Times, role: Role) -> None:
+        """The additions and negations of adder trees."""
         for (subtracts, width, passed), found in trees.additions.items():
             held = self._sized(width, fraction)
             kind = Kind.SUBTRACT if subtracts else Kind.ADD
@@ -32,8 +42,6 @@ class ShiftAddCounter(ExactCounter):
         for width, found in trees.negations.items():
             held = self._sized(width, fraction)
             self._charge(found * times, Op(Kind.NEGATE, role, held, held, held))
-        self._charge(trees.shifts * times, Op(Kind.SHIFT, role, x.format, weight.format, x.format, True))
-        return self._spanned(x, matrix, trees, fraction)
 
     def _scaled(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> None:
         self._summed(x, weight, matrix.single, times, role)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Computed", "Dequantized", "Integers", "Shifted", "Stored", "Varied", "located", "zero_points"]
+__all__ = ["LARGEST", "Computed", "Dequantized", "Integers", "Shifted", "Stored", "Varied", "located", "zero_points"]
 
 # Operators that only move the numbers of input 0 and whose output shape says how.
 RESHAPES = frozenset(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike", "Dropout"))
 SIGNS = ("Neg", "Abs")
 # A tensor computed from constants may not be larger than this: it is held in memory.
-LARGEST = 1 << 28
+LARGEST = 1 << 27
 # The greatest real number of 64 bits that is an integer of them.
 REACH = 2.0**63 - 1024
 

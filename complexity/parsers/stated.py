@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from ..formats import FLOATS
 from ..operators.rule import Call
 from ..shapes import Known, Tensor
 from .dialects import reader
-from .numbers import Computed, Varied
+from .numbers import LARGEST, Computed, Varied
 from .overrides import QUANTIZER, restated
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def _known(node: NodeProto, call: Call, tensor: Tensor, index: int, place: str) 
     if missing or tensor.shape is None or not all(isinstance(size, int) for size in tensor.shape):
         return None
     shape = tuple(size for size in tensor.shape if isinstance(size, int))
+    if prod(shape) > LARGEST:
+        return None
     return Computed(
         node=node,
         index=index,
