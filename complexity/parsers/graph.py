@@ -231,7 +231,10 @@ class Walker:
         if answer.status is Status.UNCOUNTED:
             return answer, tuple([replace(tensor, known=None) for tensor in tensors])
         where = place_of(self.prefix + path, operator.name)
-        tensors, free = stated(self.analysis, node, call, answer.kind, tensors, where)
+        try:
+            tensors, free = stated(self.analysis, node, call, answer.kind, tensors, where)
+        except Uncounted as found:
+            return replace(answer, status=Status.UNCOUNTED, reason=found.reason, work=None, layouts={}), tensors
         return answer if free is None else freed(answer, free), tensors
 
     def override(self, operator: Operator, name: str, path: str, call: Call, answer: Answer) -> Override | None:

@@ -101,6 +101,10 @@ def _check_numbers(call: Call, part: Part) -> None:
         return
     if scale.dtype is not None and scale.dtype not in FLOATS:
         call.refuse("E-QUANTIZER-TYPE", f"the scale at input {part.scale} is {scale.dtype}, expected a float")
+    data = _given(call, part.data)
+    if (data is None or not data.constant) and any(number in (math.inf, -math.inf) for number in scale.value or ()):
+        # As of QuantizeLinear: every number was infinite (a mask), and the rest of the model still makes sense.
+        call.unknown(f"the scale at input {part.scale} is infinite")
     checked_scale(call, part.scale, f"the scale at input {part.scale}")
 
 

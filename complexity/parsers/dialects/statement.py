@@ -158,7 +158,7 @@ def as_array(tensor: Tensor | None) -> Array | None:
         return None
     import numpy as np
 
-    if tensor.known is not None:
+    if tensor.known is not None and (tensor.value is None or None in tensor.value):
         return np.asarray(tensor.known.reals())
     found = known_numbers(tensor)
     shape = tuple(size for size in tensor.shape or () if isinstance(size, int))
