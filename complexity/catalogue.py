@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 
+from .accounting import Matrix
 from .errors import SpecError, did_you_mean, quoted
 from .expressions import Expression, Size, names, product, substitute, symbol
 from .formats import Format, check_bits
@@ -38,14 +39,22 @@ def symbols(text: str) -> Expression | tuple[Expression, ...]:
     return made if len(made) > 1 else made[0]
 
 
+# Gates as the equations of the recurrent layers name them.
+GATES = {"rnn": ("",), "lstm": (".i", ".f", ".g", ".o"), "gru": (".z", ".r", ".n")}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A layer in its place: its name, the declared width of its accumulators, who said its formats."""
+    """A layer in its place: its name, the declared width of its accumulators, who said its formats.
+
+    widths: bits of its weights, output channel by output channel, where they are said to differ.
+    """
 
     name: str
     layer: Layer
     accumulator: int | None = None
     formats_from: str = ""
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +149,7 @@ class Network:
                 declared = width or default.accumulator
                 width = said.accumulator if said.table is not None else said.accumulator or declared
             source = said.source if said.table is not None else _source(part.layer, quantization, default)
-            yield replace(part, layer=layer, accumulator=width, formats_from=source)
+            yield replace(part, layer=layer, accumulator=width, formats_from=source, widths=said.widths)
 
     def accumulator(self, quantization: Quantization = NOTHING) -> int | None:
         """The declared width of every accumulator; None where tables declare them layer by layer."""
@@ -199,12 +208,24 @@ def row_of(part: Part) -> Row:
         formats=layer.formats,
         formats_from=part.formats_from,
         work=layer,
+        operands=widths_of(part),
         written=written,
         live=live,
         trained=tuple(_trained(part)),
         accumulator=part.accumulator,
         resources=layer.resources(),
     )
+
+
+def widths_of(part: Part) -> dict[str, Matrix]:
+    """The widths of a layer's weights by the names its equations give them; the gates of a cell have the same."""
+    if len(set(part.widths)) < 2:
+        return {}
+    matrix = Matrix.of_widths(part.widths)
+    gates = GATES.get(part.layer.kind)
+    if gates is None:
+        return {"weight": matrix}
+    return {f"{name}{gate}": matrix for gate in gates for name in ("weight", "recurrent")}
 
 
 def input_shape(layer: Layer) -> Shape | None:

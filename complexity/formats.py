@@ -30,6 +30,7 @@ __all__ = [
     "grown",
     "integers",
     "parse_format",
+    "parts",
     "widest",
 ]
 
@@ -313,6 +314,14 @@ def check_bits(bits: int, text: str) -> None:
         raise QuantizationError(
             "E-BITS", f"'{quoted(text)}' asks for {bits} bits; a width is an integer from 1 to {WIDEST}"
         )
+
+
+def parts(format: Format, elements: Size) -> Iterator[tuple[Format, Size]]:
+    """The formats of so many numbers of a tensor, each with how many have it."""
+    if isinstance(format, Mixed):
+        yield from format.parts(elements)
+    else:
+        yield format, elements
 
 
 def accumulator(terms: Size, left: Format, right: Format) -> Format:

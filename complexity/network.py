@@ -9,7 +9,7 @@ from enum import Enum
 from .accounting import Countable, Matrix, count
 from .encoding import Encoding
 from .expressions import Size, peak
-from .formats import Fixed, Format
+from .formats import Fixed, Format, parts
 from .ops import Inventory, Kind, Op, Role
 from .shapes import Shape
 
@@ -98,8 +98,9 @@ class Row:
         """What it keeps: its parameters once, what it writes every time, what is alive beside it."""
         counts: dict[Op, Size] = {}
         for stored in self.trained:
-            op = Op(Kind.STORE, Role.PARAMETER, stored.format, stored.format, stored.format)
-            counts[op] = counts.get(op, 0) + stored.elements
+            for format, elements in parts(stored.format, stored.elements):
+                op = Op(Kind.STORE, Role.PARAMETER, format, format, format)
+                counts[op] = counts.get(op, 0) + elements
         for name, units in self.resources.items():
             op = Op(Kind.QUANTUM, Role.QUANTUM, QUBIT, QUBIT, QUBIT, function=name)
             counts[op] = units * self.repeat

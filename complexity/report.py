@@ -73,7 +73,11 @@ class Entry:
 
         Reads the weights.
         """
-        found = [matrix.statistics for name, matrix in self.row.operands.items() if name.startswith(WEIGHTS)]
+        found = [
+            matrix.statistics
+            for name, matrix in self.row.operands.items()
+            if name.startswith(WEIGHTS) and matrix.valued
+        ]
         return combined_statistics(found)
 
     def operations_of(self, metric: Metric) -> Inventory:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 from .accounting import count
-from .catalogue import Network, network_of, row_of
+from .catalogue import Network, network_of, row_of, widths_of
 from .errors import UsageError, quoted
 from .expressions import maximum, total
 from .layers.layer import Layer
@@ -66,7 +66,7 @@ def measure(
     stored = any(not metric.computed for metric in metrics)
     for part in network.parts(quantization):
         counters = {metric.counter(convention) for metric in metrics if metric.computed}
-        work = {counter: count(part.layer, counter, part.accumulator or width) for counter in counters}
+        work = {counter: count(part.layer, counter, part.accumulator or width, widths_of(part)) for counter in counters}
         row = row_of(part) if stored else None
         for metric in metrics:
             if metric.computed:

@@ -19,6 +19,7 @@ from ..ops import Kind, Op, Role
 from ..requantization import MULTIPLIER_BITS, Requantization
 from .counter import Counter, Signal, lone_product, on_accumulator, share, whole
 from .matrix import Matrix
+from .mixed import mixed_widths
 
 if TYPE_CHECKING:
     from ..weights.trees import Trees
@@ -64,14 +65,20 @@ class ExactCounter(Counter):
         products: Size | None = None,
         additions: Size | None = None,
     ) -> Signal:
-        if weight.matrix is not None and weight.constant and not x.constant:
+        if weight.matrix is not None and weight.matrix.valued and weight.constant and not x.constant:
             if products is not None:
                 return self._scattered(x, weight, weight.matrix, (whole(products), whole(outputs)), role)
             return self._known_dot(x, weight, weight.matrix, whole(outputs), role)
         each = self._product(x, weight)
         multiplied = outputs * terms if products is None else products
         constant = x.constant or weight.constant
-        self._charge(multiplied, Op(Kind.MULTIPLY, role, x.format, weight.format, each.format, constant))
+        mixed = mixed_widths(x.matrix, weight.matrix, x.format, weight.format)
+        if mixed is None:
+            self._charge(multiplied, Op(Kind.MULTIPLY, role, x.format, weight.format, each.format, constant))
+        else:
+            for (one, other, _), found in mixed.products.items():
+                times = share(multiplied, mixed.numbers)
+                self._charge(found * times, Op(Kind.MULTIPLY, role, one, other, each.format, constant))
         if additions is None:
             return self.sum(each, terms=terms, outputs=outputs, role=role)
         for rows_terms, rows in _rows(multiplied, outputs):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Arrangement", "Matrix", "Numbers"]
+__all__ = ["Arrangement", "Matrix", "Numbers", "Widths"]
 
 Arrangement = Callable[["Array"], "Array"]
 Products = dict[tuple[Kind, int | None], int]
@@ -76,6 +76,32 @@ class Plain:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Numbers of which only the bits are known, one width for each output."""
+
+    bits: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        return False
+
+    @property
+    def varied(self) -> bool:
+        return True
+
+    def integers(self) -> Array:
+        raise NotImplementedError("only the widths of these numbers are known")
+
+    def reals(self) -> Array:
+        raise NotImplementedError("only the widths of these numbers are known")
+
+    def widths(self) -> Array:
+        import numpy as np
+
+        return np.array(self.bits, np.int64).reshape(-1, 1)
+
+
 @dataclass(eq=False, kw_only=True)
 class Matrix:
     """numbers: where they come from. arrange: from the tensor's shape to [outputs, terms]. format: what real numbers
@@ -86,6 +112,16 @@ class Matrix:
     format: Format | None = None
     unit: Fraction = Fraction(1)
     _trees: dict[object, Trees] = field(default_factory=dict)
+
+    @classmethod
+    def of_widths(cls, bits: Sequence[int]) -> Matrix:
+        """Weights of so many bits, output by output, whose values are not known."""
+        return cls(numbers_of=Widths(tuple(bits)), arrange=lambda array: array)
+
+    @property
+    def valued(self) -> bool:
+        """Whether the values are known."""
+        return not isinstance(self.numbers_of, Widths)
 
     @classmethod
     def of(cls, values: Sequence[int]) -> Matrix:

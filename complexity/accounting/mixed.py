@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..formats import Fixed, Format, Mixed
@@ -76,8 +76,9 @@ class Mixture:
 
 
 def _of(format: Format, bits: int) -> Format:
-    if format.bits == bits and not isinstance(format, Mixed):
-        return format
+    if not isinstance(format, Mixed):
+        # A scheme stays what it is at every width.
+        return format if format.bits == bits else replace(format.plain, bits=bits)
     return Fixed(bits=bits, integer=bits, signed=format.signed)
 
 

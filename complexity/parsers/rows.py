@@ -12,7 +12,7 @@ from ..accounting import Arrangement, Countable, Matrix
 from ..encoding import Encoding
 from ..errors import ModelError
 from ..expressions import Size, is_expression, product
-from ..formats import FLOATS, Format
+from ..formats import FLOATS, Format, parts
 from ..network import Status, Stored
 from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
@@ -217,6 +217,7 @@ def _written(outputs: Sequence[Tensor]) -> Inventory | None:
             continue
         if tensor.shape is None:
             return None
-        op = Op(Kind.STORE, Role.OUTPUT, tensor.number, tensor.number, tensor.number)
-        counts[op] = counts.get(op, 0) + product(tensor.shape)
+        for format, elements in parts(tensor.number, product(tensor.shape)):
+            op = Op(Kind.STORE, Role.OUTPUT, format, format, format)
+            counts[op] = counts.get(op, 0) + elements
     return Inventory(counts)
