@@ -23,7 +23,7 @@ from .moved import listed
 from .quantizers import FORMAT_STATEMENT
 from .rule import Call, Operator, Result, Rule, Steps, operand
 
-__all__ = ["DOMAINS", "OPERATORS", "fixed", "known_bits"]
+__all__ = ["DOMAINS", "OPERATORS", "data_type", "fixed", "known_bits"]
 
 DOMAINS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 EXPECTED = f"a width is an integer from {{least}} to {WIDEST}"
@@ -169,9 +169,8 @@ def multi_threshold(call: Call) -> Result:
     return Result(outputs=(output,), work=Steps(text=text), kind="threshold", formats=formats)
 
 
-def _named_format(call: Call) -> Format | None:
-    """The format of a QONNX data type, None for the floats of the standard; refuses a name that is none."""
-    name = call.text("out_dtype")
+def data_type(name: str) -> Format | None:
+    """The format of a QONNX data type (INT4, BIPOLAR, FIXED<8,4> …), None for a name that is none."""
     if name in ("BIPOLAR", "TERNARY"):
         return Binary() if name == "BIPOLAR" else Ternary()
     if name in ("FLOAT32", "FLOAT16"):
@@ -184,10 +183,18 @@ def _named_format(call: Call) -> Format | None:
     if small is not None and int(small[1]) + int(small[2]) < WIDEST:
         return Float(bits=1 + int(small[1]) + int(small[2]))
     part = FRACTION.fullmatch(name)
-    if part is not None and 1 <= int(part[1]) <= WIDEST:
-        return Fixed(bits=int(part[1]), integer=int(part[2]))
-    known = "BINARY, BIPOLAR, TERNARY, INT4, UINT4, SCALEDINT<8>, FIXED<8,4>, FLOAT<4,3,7>, FLOAT16, FLOAT32"
-    call.refuse("E-QUANT-TYPE", f"out_dtype is '{quoted(name)}', expected a data type such as {known}")
+    known = part is not None and 1 <= int(part[1]) <= WIDEST
+    return Fixed(bits=int(part[1]), integer=int(part[2])) if part is not None and known else None
+
+
+def _named_format(call: Call) -> Format:
+    """The format of the output's data type; refuses a name that is none."""
+    name = call.text("out_dtype")
+    found = data_type(name)
+    if found is None:
+        known = "BINARY, BIPOLAR, TERNARY, INT4, UINT4, SCALEDINT<8>, FIXED<8,4>, FLOAT<4,3,7>, FLOAT16, FLOAT32"
+        call.refuse("E-QUANT-TYPE", f"out_dtype is '{quoted(name)}', expected a data type such as {known}")
+    return found
 
 
 def _check_room(call: Call, format: Format | None, steps: Size) -> None:

@@ -23,6 +23,8 @@ from .values import values
 if TYPE_CHECKING:
     from onnx import FunctionProto, TensorProto
 
+    from .dialects.annotated import Annotation
+
 __all__ = ["Analysis", "FunctionName"]
 
 FunctionName = tuple[str, str, str]
@@ -39,7 +41,7 @@ class Analysis:
     stored: size of every trained tensor. remarks: warnings in order. unknown_attributes: named once each.
     size_names: which node a free size is called after; inventions: how many were asked for. float_edges: nodes that
     multiply quantized weights by floats, by cause. spent: nodes walked in the bodies of nodes. overrides: what the user
-    says of single nodes, None where that is nothing.
+    says of single nodes, None where that is nothing. annotations: what the file says of tensors of its graph by name.
     """
 
     source: Source
@@ -54,6 +56,7 @@ class Analysis:
     unknown_attributes: dict[str, None] = field(default_factory=dict)
     used_dims: set[str] = field(default_factory=set)
     size_names: dict[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
     float_edges: dict[str, list[str]] = field(default_factory=dict)
     inventions: int = 0
     spent: int = 0

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Walker"]
 
 GRAPH_DEPTH = 32
+# The place of the model's own graph.
+GRAPH = "graph"
 # Errors of the file itself, not of inputs that a branch may never see.
 STRUCTURE = ("E-LIMIT-", "E-FUNCTION-")
 UNKNOWN = Tensor()
@@ -80,13 +82,21 @@ class Walker:
         """Make the stored tensors of a graph known by name."""
         for proto in graph.initializer:
             try:
-                scope.tensors[proto.name] = self.analysis.tensor(proto, f"{self.place}:{text(proto.name)}")
+                tensor = self.analysis.tensor(proto, f"{self.place}:{text(proto.name)}")
+                scope.tensors[proto.name] = self.annotated(proto.name, tensor)
             except ModelError as error:
                 raise error.at(f"initializer '{quoted(proto.name)}'") from None
         for sparse in graph.sparse_initializer:
             name = sparse.values.name
             dense = self.analysis.tensor(sparse.values, f"{self.place}:{text(name)}")
             scope.tensors[name] = replace(dense, shape=tuple(sparse.dims), value=None)
+
+    def annotated(self, name: str, tensor: Tensor) -> Tensor:
+        """A tensor of the model's graph with what an annotation beside it says."""
+        annotations = self.analysis.annotations
+        if not annotations or self.place != GRAPH or name not in annotations:
+            return tensor
+        return annotations[name].applied(tensor)
 
     def nodes(self, nodes: Sequence[NodeProto], scope: Scope, outputs: Sequence[str]) -> Body:
         """Walk nodes in file order."""
@@ -125,7 +135,8 @@ class Walker:
             if name and name in scope.tensors:
                 raise ModelError("E-NAME-TWICE", f"'{quoted(name)}' is produced twice")
             if name:
-                scope.tensors[name] = tensors[position] if position < len(tensors) else UNKNOWN
+                tensor = tensors[position] if position < len(tensors) else UNKNOWN
+                scope.tensors[name] = self.annotated(name, tensor)
 
     def node(self, node: NodeProto, index: int, path: str, live: Live) -> tuple[Row, ...]:
         """Rows of one node, its own last; its outputs become known in the scope of `live`."""

@@ -16,6 +16,7 @@ from ..quantization import Quantization
 from ..shapes import Tensor
 from .analysis import Analysis
 from .attributes import text
+from .dialects.annotated import annotations_of
 from .functions import functions_by_name
 from .graph import Walker
 from .inputs import Bindings, bind_inputs, declared_shape
@@ -44,8 +45,7 @@ def read_network(
 
 
 def _network(source: Source, bindings: Bindings, quantization: Quantization) -> Network:
-    proto = source.proto
-    graph = proto.graph
+    proto, graph = source.proto, source.proto.graph
     stored = {initializer.name for initializer in graph.initializer}
     given, dims, declared = bind_inputs([value for value in graph.input if value.name not in stored], bindings)
     analysis = Analysis(
@@ -54,12 +54,14 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         dims=dims,
         functions=functions_by_name(proto.functions),
         overrides=Overrides.of(quantization),
+        annotations=annotations_of(graph),
     )
     walker = Walker(analysis=analysis, opsets=opsets_of(proto.opset_import), place="graph")
     scope = Scope({})
     for value in graph.input:
         if value.name not in stored:
-            scope.tensors[value.name] = _formatted(given[text(value.name)], quantization)
+            formatted = _formatted(given[text(value.name)], quantization)
+            scope.tensors[value.name] = walker.annotated(value.name, formatted)
     walker.enter_initializers(graph, scope)
     body = walker.nodes(graph.node, scope, [value.name for value in graph.output])
     rows = _claimed(merge(body.rows))

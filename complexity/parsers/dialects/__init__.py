@@ -46,6 +46,8 @@ DIALECTS: dict[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     "qonnx": (
         (GENERAL, ("Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc", "MultiThreshold", "QuantLSTMCell")),
     ),
+    # Beside the graph, by tensor: no operator.
+    "annotated": (),
     "scaled": ((("",), ("Cast", "Sub", "Mul", "Div", "Add")),),
 }
 
