@@ -46,7 +46,7 @@ def _head(report: Report) -> dict[str, object]:
             "counted": coverage.counted,
             "free": coverage.free,
             "uncounted": coverage.uncounted,
-            "null": report.nulls(listed(report)),
+            "null": report.nulls(report.listed),
         },
         "assumptions": list(report.assumptions),
         "warnings": list(network.warnings),
@@ -101,15 +101,9 @@ def _numbers(entry: Entry) -> dict[str, object]:
     return found
 
 
-def listed(report: Report) -> tuple[str, ...]:
-    """The metrics a report lists: those of its convention and those asked for, costly ones only then."""
-    keys = dict.fromkeys((*report.totals, *report.asked))
-    return tuple(key for key in keys if not BY_KEY[key].asked or key in report.asked)
-
-
 def _metrics(totals: Totals, report: Report) -> dict[str, int | str | None]:
     """Values by key, null where they were not asked for, without the optional ones that are zero."""
-    found = {key: plain(totals[key]) for key in listed(report)}
+    found = {key: plain(totals[key]) for key in report.listed}
     found |= {key: None for key in report.totals if key not in found}
     return {key: value for key, value in found.items() if value not in (0, None) or not BY_KEY[key].optional}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .formats import Fixed, Format
 from .measuring import Number, Totals
-from .metrics import BY_KEY, METRICS, Metric
+from .metrics import BY_KEY, Metric
 from .network import Row, Status
 from .ops import PRODUCTS, Inventory, Kind, Op
 from .report import Entry, combined, known_values
@@ -66,9 +66,11 @@ def _by_operation(entries: Sequence[Entry], label: Callable[[Op], str]) -> dict[
 
 
 def _counters(entries: Sequence[Entry]) -> list[Metric]:
-    """A metric for each counter whose operations are listed: those of the convention's usual metrics."""
-    convention = entries[0].convention if entries else "paper"
-    return list({metric.counter(convention): metric for metric in METRICS if not metric.detail}.values())
+    """A metric for each counter whose operations are listed: those of the metrics the report lists."""
+    if not entries:
+        return []
+    asked = (BY_KEY[key] for key in entries[0].listed)
+    return list({metric.counter(entries[0].convention): metric for metric in asked if not metric.asked}.values())
 
 
 def _joined(parts: Iterable[Inventory], label: Callable[[Op], str]) -> dict[str, Inventory]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .accounting import CONVENTIONS
+from .accounting import CONVENTIONS, statistics_of
 from .assumptions import assumptions_of
 from .errors import ComplexityError, UsageError, did_you_mean, quoted
 from .expressions import is_expression, maximum, total
@@ -16,7 +16,6 @@ from .metrics import BY_KEY, Metric
 from .network import Network, Row, Status
 from .ops import Inventory
 from .shapes import Shape
-from .weights.histogram import combined_statistics
 
 if TYPE_CHECKING:
     from .formulas import Formula
@@ -73,12 +72,7 @@ class Entry:
 
         Reads the weights.
         """
-        found = [
-            matrix.statistics
-            for name, matrix in self.row.operands.items()
-            if name.startswith(WEIGHTS) and matrix.valued
-        ]
-        return combined_statistics(found)
+        return statistics_of([matrix for name, matrix in self.row.operands.items() if name.startswith(WEIGHTS)])
 
     def operations_of(self, metric: Metric) -> Inventory:
         """The same as the counter sees it that a metric prices."""
@@ -88,6 +82,11 @@ class Entry:
     def convention(self) -> str:
         """The report's convention."""
         return self._report.convention
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The metrics the report lists."""
+        return self._report.listed
 
     @property
     def status(self) -> Status:
@@ -179,6 +178,12 @@ class Report:
 
     def _ipython_key_completions_(self) -> list[str]:
         return [entry.name for entry in self.entries]
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The metrics of the convention, and those asked for; costly ones only then."""
+        keys = dict.fromkeys((*self.totals, *self.asked))
+        return tuple(key for key in keys if not BY_KEY[key].asked or key in self.asked)
 
     @cached_property
     def measuring(self) -> Measuring:

@@ -50,7 +50,8 @@ def between(
         return Requantization(multiplier=True, shift=True, rounds=not truncates, zero_point=zero_point, limits=2)
     ratio = before / after
     ends = sorted(end * ratio for end in span)
-    limits = int(ends[0] < room[0] - Fraction(1, 2)) + int(ends[1] >= room[1] + Fraction(1, 2))
+    half = Fraction(0) if truncates else Fraction(1, 2)
+    limits = int(ends[0] < room[0] - half) + int(ends[1] >= room[1] + 1 - half)
     if ratio == 1:
         return Requantization(zero_point=zero_point, limits=limits)
     if _power(ratio):

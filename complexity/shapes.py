@@ -74,7 +74,7 @@ class Tensor:
     accumulator: the sum a linear operator left here, as long as a bias could still join it.
     item: for a sequence or an optional, what it holds; length: of a sequence, if known.
     stored: identities of the stored tensors this one is made of, so that parameters are counted once.
-    known: its numbers, however many, to be read when asked for. summed: the weights behind an open accumulator.
+    known: its numbers, however many, to be read when asked for. summed: the sum of products it is, and its weights.
     """
 
     dtype: str | None = None
@@ -89,7 +89,7 @@ class Tensor:
     length: Size | None = None
     stored: frozenset[str] = field(default=frozenset(), compare=False)
     known: Known | None = field(default=None, compare=False)
-    summed: Matrix | None = field(default=None, compare=False)
+    summed: tuple[Accumulation, Matrix] | None = field(default=None, compare=False)
 
     @property
     def number(self) -> Format:

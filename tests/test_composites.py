@@ -103,9 +103,8 @@ def test_the_explornn_stack_costs_so_much_a_step_and_so_much_once() -> None:
 
 
 def test_every_specification_among_the_examples_is_here() -> None:
-    assert (
-        {path.stem for path in EXAMPLES.glob("*.toml")} - {"explornn", "formats"} == set(LETTERED) == set(PRINTED) == set(NUMBERS)
-    )
+    specifications = {path.stem for path in EXAMPLES.glob("*.toml")} - {"explornn", "formats"}
+    assert specifications == set(LETTERED) == set(PRINTED) == set(NUMBERS)
 
 
 @every_composite

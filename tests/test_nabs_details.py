@@ -31,8 +31,6 @@ def product(weights: Any, rows: int = 1, domain: str = "") -> onnx.ModelProto:
     return file.model()
 
 
-
-
 def network() -> onnx.ModelProto:
     random, file = np.random.default_rng(8), File()
     x = file.both(file.input(1, 2, 6, 7), 0.25)

@@ -18,12 +18,12 @@ from ..ops import Inventory
 from .counter import Countable, Signal
 from .digits import DigitsCounter
 from .exact import ExactCounter
-from .matrix import Arrangement, Matrix
+from .matrix import Arrangement, Matrix, statistics_of
 from .paper import PaperCounter
 from .shared import SharedCounter
 from .shift_add import ShiftAddCounter
 
-__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count"]
+__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "statistics_of"]
 
 CONVENTIONS = ("paper", "exact")
 COUNTERS: dict[str, type[PaperCounter] | type[ExactCounter]] = {

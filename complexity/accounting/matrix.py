@@ -6,6 +6,7 @@ are kept in the smallest type that holds them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..formats import Format
 from ..ops import Kind
-from .mixed import intervals, mixed_widths
+from .mixed import intervals, mixed_widths, rows_alike
 from .rounding import placed, rounded
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Arrangement", "Matrix", "Numbers", "Widths"]
+__all__ = ["Arrangement", "Biased", "Matrix", "Numbers", "Widths", "statistics_of"]
 
 Arrangement = Callable[["Array"], "Array"]
 Products = dict[tuple[Kind, int | None], int]
@@ -139,7 +140,7 @@ class Matrix:
         return self.numbers_of.whole if self.format is None else not self.format.floating
 
     @cached_property
-    def _array(self) -> Array:
+    def array(self) -> Array:
         """[outputs, terms], integers if `whole`: of the file where they lie, else in the smallest type."""
         if self.numbers_of.whole and self.format is None:
             return self.arrange(self.numbers_of.integers())
@@ -157,7 +158,7 @@ class Matrix:
 
     @cached_property
     def _shape(self) -> tuple[int, int]:
-        rows, columns = self._array.shape
+        rows, columns = self.array.shape
         return rows, columns
 
     @property
@@ -180,20 +181,21 @@ class Matrix:
         """Zeros, powers of two, digits … of all numbers."""
         from ..weights.histogram import float_statistics, statistics
 
-        return statistics(self._histogram) if self.whole else float_statistics([self._array])
+        return statistics(self.histogram) if self.whole else float_statistics([self.array])
 
     @cached_property
-    def _histogram(self) -> dict[int, int]:
+    def histogram(self) -> dict[int, int]:
+        """How often each integer occurs."""
         from ..weights.histogram import histogram
 
-        return histogram([self._array])
+        return histogram([self.array])
 
     @cached_property
     def _empty(self) -> int:
         """Outputs all of whose weights are zero."""
         import numpy as np
 
-        array = self._array
+        array = self.array
         if not array.size:
             return len(array)
         used = np.bitwise_or.reduce(array, axis=1) != 0 if array.dtype.kind in "iu" else (array != 0).any(axis=1)
@@ -213,13 +215,18 @@ class Matrix:
 
     def trees(self, structure: str, x: Matrix | None, interval: tuple[int, int]) -> Trees:
         """The adder tree of every output, of `products` or of `digits`; `interval` is that of the inputs."""
-        from ..weights.trees import digit_trees, product_trees
+        from ..weights.trees import digit_trees, joined, product_trees
 
-        low, high = intervals(x.widths() if x else None, interval, self._shape[1])
-        key = structure, *(end if isinstance(end, int) else end.tobytes() for end in (low, high))
+        widths = x.widths() if x is not None and x.varied else None
+        key = structure, interval, None if widths is None else widths.tobytes()
         if key not in self._trees:
             grown = digit_trees if structure == "digits" else product_trees
-            self._trees[key] = grown([self._array], low, high)
+            # Outputs that see other inputs than others do (groups) have trees of their own.
+            found = [
+                grown([self.array[rows]], *intervals(own, interval, self._shape[1]))
+                for own, rows in rows_alike(widths, self._shape[0])
+            ]
+            self._trees[key] = found[0] if len(found) == 1 else joined(found)
         return self._trees[key]
 
     def shared(self, x: Matrix | None, interval: tuple[int, int]) -> Shared | None:
@@ -227,27 +234,27 @@ class Matrix:
         from ..weights.sharing import shared_trees
 
         low, high = intervals(x.widths() if x else None, interval, self._shape[1])
-        return shared_trees(self._array.T, low, high)
+        return shared_trees(self.array.T, low, high)
 
     @property
     def distinct_products(self) -> int:
         """Multipliers needed where products of one input are shared up to sign and shift."""
         from ..weights.sharing import distinct_products
 
-        return distinct_products(self._array.T)
+        return distinct_products(self.array.T)
 
     def hull(self, interval: tuple[int, int], *, single: bool = False) -> tuple[int, int]:
         """Smallest and largest sum of products over all outputs, or lone product."""
         low, high = interval
         if single:
-            ends = [value * end for value in self._histogram for end in interval] or [0]
+            ends = [value * end for value in self.histogram for end in interval] or [0]
             return min(ends), max(ends)
         import numpy as np
 
-        array = self._array
+        array = self.array
         if not array.size:
             return 0, 0
-        reach = max(map(abs, (*interval, *self._histogram)), default=0)
+        reach = max(map(abs, (*interval, *self.histogram)), default=0)
         kind = np.int64 if reach * reach * array.shape[1] < 1 << 62 else object
         positive = np.maximum(array, 0).sum(axis=1, dtype=kind)
         negative = np.minimum(array, 0).sum(axis=1, dtype=kind)
@@ -259,7 +266,7 @@ class Matrix:
         Integers of a file count `unit`s of what they are added to; real numbers are rounded to them.
         """
         if self.whole and self.format is None:
-            low, high = min(self._histogram, default=0), max(self._histogram, default=0)
+            low, high = min(self.histogram, default=0), max(self.histogram, default=0)
             return round(low * self.unit), round(high * self.unit)
         if self.format is None or self.format.floating:
             return None
@@ -279,12 +286,15 @@ class Matrix:
         """Products by these numbers, by operand formats: kind and result width (None of floats) to how many."""
         mixed = mixed_widths(x, self, left, right)
         if mixed is None:
-            yield left, right, self._products(self._histogram if self.whole else None, left, interval)
+            yield left, right, self._products(self.histogram if self.whole else None, left, interval)
             return
+        import numpy as np
+
         from ..weights.histogram import histogram
 
-        array = self._array
+        array = self.array
         for one, other, chosen, ends in mixed.classes(interval):
+            chosen = np.broadcast_to(chosen, array.shape)
             yield one, other, self._products(histogram([array[chosen]]) if self.whole else None, one, ends)
 
     def _products(self, counts: dict[int, int] | None, left: Format, interval: tuple[int, int]) -> Products:
@@ -300,3 +310,46 @@ class Matrix:
             kind = Kind.NO_PRODUCT if value == 0 else Kind.SHIFT_PRODUCT if power else Kind.MULTIPLY
             found[kind, bits] = found.get((kind, bits), 0) + count
         return found
+
+
+@dataclass(eq=False, kw_only=True)
+class Biased(Matrix):
+    """Weights of sums that a bias joined, and of which perhaps only the positive ones go on."""
+
+    bias: Matrix | None = None
+    positive: bool = False
+
+    def hull(self, interval: tuple[int, int], *, single: bool = False) -> tuple[int, int]:
+        """As of the weights; a bias of numbers that are no integers is taken to reach as far as the sums."""
+        low, high = Matrix.hull(self, interval, single=single)
+        if self.bias is not None:
+            least, most = self.bias.range(self.fraction or 0) or (min(low, 0), max(high, 0))
+            low, high = low + least, high + most
+        return (max(low, 0), max(high, 0)) if self.positive else (low, high)
+
+    @classmethod
+    def over(cls, weights: Matrix, bias: Matrix | None = None, *, positive: bool = False) -> Biased:
+        """The same weights with a bias, or less their negative sums."""
+        own = weights if isinstance(weights, Biased) else None
+        return cls(
+            numbers_of=weights.numbers_of,
+            arrange=weights.arrange,
+            format=weights.format,
+            bias=bias or (own.bias if own else None),
+            positive=positive or bool(own and own.positive),
+        )
+
+
+def statistics_of(matrices: Sequence[Matrix]) -> Statistics | FloatStatistics | None:
+    """Zeros, powers of two … of all numbers of several matrices whose values are known; None of none."""
+    from ..weights.histogram import float_statistics, statistics
+
+    found = [matrix for matrix in matrices if matrix.valued]
+    if not found:
+        return None
+    if not all(matrix.whole for matrix in found):
+        return float_statistics(matrix.array for matrix in found)
+    every: Counter[int] = Counter()
+    for matrix in found:
+        every.update(matrix.histogram)
+    return statistics(every)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Mixture", "intervals", "mixed_widths"]
+__all__ = ["Mixture", "intervals", "mixed_widths", "rows_alike"]
 
 
 class Wide(Protocol):
@@ -106,3 +106,15 @@ def intervals(widths: Array | None, interval: tuple[int, int], terms: int) -> tu
     if interval[0] < 0:
         return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     return np.zeros_like(bits), (1 << bits) - 1
+
+
+def rows_alike(widths: Array | None, outputs: int) -> Iterator[tuple[Array | None, slice | Array]]:
+    """The outputs whose inputs have the same bits: the bits, and which outputs."""
+    import numpy as np
+
+    if widths is None or np.atleast_2d(widths).shape[0] != outputs:
+        yield widths, slice(None)
+        return
+    found, place = np.unique(widths, axis=0, return_inverse=True)
+    for index, bits in enumerate(found):
+        yield bits[None], np.flatnonzero(place.reshape(-1) == index)

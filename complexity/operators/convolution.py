@@ -61,6 +61,7 @@ def convolved(
         formats=work.formats,
         layouts=_layouts(call, sizes, places, last) if weight.constant else {},
         padding=padded(call, sizes, spatial),
+        sum=work_sum,
     )
 
 

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["channels", "columns", "flat", "gate", "gate_bias", "inner", "matrices", "rows", "turned", "unpacked"]
+__all__ = [
+    "channels",
+    "columns",
+    "flat",
+    "gate",
+    "gate_bias",
+    "inner",
+    "matrices",
+    "outer",
+    "rows",
+    "turned",
+    "unpacked",
+]
 
 
 def columns(array: Array) -> Array:
@@ -43,6 +55,12 @@ def inner(array: Array) -> Array:
     return array.reshape(1, -1) if array.size == array.shape[-1] else array.max().reshape(1, 1)
 
 
+def outer(array: Array) -> Array:
+    """Bits that differ along the last axis but one, the terms of a product from the right; else the widest."""
+    terms = array.shape[-2] if array.ndim > 1 else array.size
+    return array.reshape(1, -1) if array.size == terms else array.max().reshape(1, 1)
+
+
 def channels(count: int, filters: int, groups: int, taps: int, *, last: bool) -> Callable[[Array], Array]:
     """Bits that differ by channel, as each filter's window meets them: channel by channel, or tap by tap."""
 
@@ -65,7 +83,8 @@ def matrices(
     """The weight of a matrix product of two inputs, one of them constant, and the bits of the other."""
     weight, input = (left, right) if constant_left else (right, left)
     by_row = not transposed[0] if constant_left else transposed[1]
-    return {"weight": Layout(weight, rows if by_row else columns), "input": Layout(input, inner)}
+    along = outer if constant_left != transposed[1 if constant_left else 0] else inner
+    return {"weight": Layout(weight, rows if by_row else columns), "input": Layout(input, along)}
 
 
 def gate(index: int, gates: int, *, transposed: bool = False) -> Callable[[Array], Array]:

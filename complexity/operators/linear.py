@@ -81,7 +81,7 @@ def contraction_result(
     sum = Accumulation(terms, x.number, weight.number)
     tensor = summed(Tensor(dtype=dtype or left.dtype, shape=shape), sum, x, weight)
     layouts = matrices(*places, constant_left=constant_left, transposed=transposed) if weight.constant else {}
-    return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats, layouts=layouts)
+    return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats, layouts=layouts, sum=sum)
 
 
 def summed(tensor: Tensor, sum: Accumulation, x: Tensor, weight: Tensor, *, open: bool = True) -> Tensor:

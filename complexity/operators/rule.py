@@ -12,7 +12,7 @@ from ..accounting import Countable, Signal
 from ..arithmetic import Arithmetic
 from ..errors import ModelError, quoted
 from ..expressions import Expression, Size, symbol
-from ..formats import Format
+from ..formats import Accumulation, Format
 from ..shapes import Element, Shape, Tensor, is_known
 
 if TYPE_CHECKING:
@@ -202,9 +202,9 @@ class Result:
     kind: the layer's or family's name in the report. formats: named number formats worth showing
     ("weight", "input", "accumulator"). packed: inputs whose stored elements are not their numbers, several of which
     share a byte or lie in padded blocks: how many numbers an input stands for, and the format of one.
-    layouts: constants of the equations whose values can be known, by the names the equations give them. partial: the
-    input whose open accumulator the equations go on with. accumulator: the width the file declares for accumulators.
-    padding: products whose input is padding, None if unknown.
+    layouts: constants of the equations whose values can be known, by the names the equations give them.
+    partial: the input whose open accumulator the equations go on with. sum: the products that are summed.
+    accumulator: the width the file declares for them. padding: products whose input is padding, None if unknown.
     """
 
     outputs: tuple[Tensor, ...]
@@ -216,6 +216,7 @@ class Result:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     partial: int | None = None
     accumulator: int | None = None
+    sum: Accumulation | None = None
     padding: Size | None = 0
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..accounting import Matrix
+from ..accounting import Matrix, statistics_of
 from ..formats import AdditivePowerOfTwo, Fixed, Format, PowerOfTwo
 from ..shapes import Tensor
-from ..weights.histogram import Statistics, combined_statistics
+from ..weights.histogram import Statistics
 
 if TYPE_CHECKING:
     from .rows import Answer
@@ -33,7 +33,7 @@ def detected(
             matrices.setdefault(layout.input, []).append(operands[name])
     given, words = list(inputs), []
     for index, found in matrices.items():
-        tensor, figures = given[index], combined_statistics([matrix.statistics for matrix in found])
+        tensor, figures = given[index], statistics_of(found)
         if tensor is None or not isinstance(figures, Statistics):
             continue
         format, scheme = _scheme(tensor.number, figures)

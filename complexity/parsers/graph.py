@@ -20,10 +20,11 @@ from .functions import call_function
 from .liveness import Live, Uses
 from .naming import node_name, node_path, place_of
 from .overrides import Override
-from .requantizing import requantizing
+from .requantizing import requantized_sum, requantizing
 from .rows import Answer, answer_of, encodings_of, formats_from, freed, operands_of, trained
 from .scope import ABSENT, Body, Scope
 from .stated import stated
+from .sums import with_sum
 from .unwalked import unwalked
 from .versions import version_problem
 
@@ -190,14 +191,12 @@ class Walker:
             inputs, scheme = detected(answer, operands, inputs)
             call = replace(call, inputs=inputs)
             answer, tensors = self.settled(operator, node, path, place, call)
-        if "weight" in operands and tensors:
-            tensors = (replace(tensors[0], summed=operands["weight"]), *tensors[1:])
+        tensors = with_sum(call, answer, operands, tensors)
         encodings = encodings_of(answer, inputs)
         self.warn(answer, inputs, encodings, path)
-        requantization = requantizing(call, dict(answer.formats), tensors)
-        source = inputs[0] if inputs else None
-        if requantization is not None and source is not None and source.summed is not None:
-            operands["partial"] = source.summed
+        requantization = requantizing(call, answer, tensors)
+        if requantization is not None and (summed := requantized_sum(call, answer, operands)) is not None:
+            operands["partial"] = summed[1]
         self.define(node, tensors, live.scope)
         return replace(
             self.blank(node, index, path, inputs),
@@ -223,10 +222,10 @@ class Walker:
         self, answer: Answer, inputs: Sequence[Tensor | None], encodings: Mapping[str, Encoding], path: str
     ) -> None:
         """Remember where quantized weights are multiplied by floats, by what made these floats."""
-        if "weight" not in encodings:
+        weights = {layout.input for name, layout in answer.layouts.items() if name.startswith(("weight", "recurrent"))}
+        if not any(name.startswith(("weight", "recurrent")) for name in encodings):
             return
-        weight = answer.layouts["weight"].input
-        for index in {layout.input for layout in answer.layouts.values()} - {weight}:
+        for index in ({layout.input for layout in answer.layouts.values()} | {0}) - weights:
             tensor = inputs[index] if index < len(inputs) else None
             if tensor is not None and not tensor.constant and tensor.number.floating:
                 self.analysis.float_edges.setdefault(tensor.cause, []).append(f"{self.prefix}{path}")

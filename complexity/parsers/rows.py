@@ -12,7 +12,7 @@ from ..accounting import Arrangement, Countable, Matrix
 from ..encoding import Encoding
 from ..errors import ModelError
 from ..expressions import Size, is_expression, product
-from ..formats import FLOATS, Format, parts
+from ..formats import FLOATS, Accumulation, Format, parts
 from ..network import Status, Stored
 from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
@@ -54,6 +54,7 @@ class Answer:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     partial: int | None = None
     accumulator: int | None = None
+    sum: Accumulation | None = None
     padding: Size | None = 0
 
 
@@ -93,6 +94,7 @@ def answer_of(analysis: Analysis, operator: Operator, call: Call, result: Result
         layouts=result.layouts,
         partial=result.partial,
         accumulator=result.accumulator,
+        sum=result.sum,
         padding=result.padding,
     )
 
@@ -128,7 +130,7 @@ def operands_of(answer: Answer, inputs: Sequence[Tensor | None], place: str) -> 
         unit = _unit(answer, tensor, inputs) if name.startswith("bias") else Fraction(1)
         found[name] = Matrix(numbers_of=numbers, arrange=arrange, format=format, unit=unit)
     if answer.partial is not None and (open := inputs[answer.partial]) is not None and open.summed is not None:
-        found["partial"] = open.summed
+        found["partial"] = open.summed[1]
     return found
 
 

@@ -30,7 +30,8 @@ def stated(
 ) -> tuple[tuple[Tensor, ...], str | None]:
     """The outputs with their numbers, and why the node is free where a dialect makes it so."""
     tensors, free = tuple(outputs), None
-    if call.inputs and any(tensor.constant or tensor.known is not None for tensor in outputs):
+    varied = bool(call.inputs) and call.inputs[0] is not None and isinstance(call.inputs[0].known, Varied)
+    if call.inputs and (varied or any(tensor.constant or tensor.known is not None for tensor in outputs)):
         tensors = tuple(
             [replace(each, known=_known(node, call, each, index, place)) for index, each in enumerate(outputs)]
         )
@@ -45,7 +46,10 @@ def stated(
                 else tensor
                 for tensor in statement.outputs
             )
-    if any(each is not None and (each.encoding is not None or each.cause != "") for each in call.inputs):
+    if any(
+        each is not None and (each.encoding is not None or each.cause != "" or not each.number.floating)
+        for each in call.inputs
+    ):
         tensors = tuple([_with_cause(call, tensor, place) for tensor in tensors])
     return tensors, free
 
@@ -80,6 +84,8 @@ def _with_cause(call: Call, tensor: Tensor, place: str) -> Tensor:
     if tensor.dtype not in FLOATS or not tensor.number.floating or tensor.encoding is not None:
         return tensor
     cause = next((each.cause for each in call.inputs if each is not None and each.cause), "")
-    if not cause and any(each is not None and each.encoding is not None for each in call.inputs):
+    held = [each for each in call.inputs if each is not None and not each.constant]
+    lost = any(each.number.floating and each.encoding is None for each in held)
+    if not cause and not lost and any(each.encoding is not None or not each.number.floating for each in held):
         cause = place
     return replace(tensor, cause=cause) if cause else tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = ndarray[Any, Any]
 
-__all__ = ["FloatStatistics", "Statistics", "combined_statistics", "float_statistics", "histogram", "statistics"]
+__all__ = ["FloatStatistics", "Statistics", "float_statistics", "histogram", "statistics"]
 
 # Numbers handled at a time: with the 64-bit copy that numpy makes of them they stay in a cache.
 SLICE = 1 << 17
@@ -77,28 +77,6 @@ def statistics(counts: Mapping[int, int]) -> Statistics:
         most_digits=max(map(digit_count, present), default=0),
         minimum=min(present, default=0),
         maximum=max(present, default=0),
-    )
-
-
-def combined_statistics(
-    found: Sequence[Statistics | FloatStatistics],
-) -> Statistics | FloatStatistics | None:
-    """The figures of several multisets together, None of none; different values are those of the richest one."""
-    if not found:
-        return None
-    if len(found) == 1:
-        return found[0]
-    whole = [each for each in found if isinstance(each, Statistics)]
-    summed: tuple[str, ...] = ("numbers", "zeros", "powers", "general")
-    if len(whole) < len(found):
-        return FloatStatistics(**{name: sum(getattr(each, name) for each in found) for name in summed})
-    summed = (*summed, "csd_digits", "popcount", "span")
-    return Statistics(
-        **{name: sum(getattr(each, name) for each in whole) for name in summed},
-        distinct=max(each.distinct for each in whole),
-        most_digits=max(each.most_digits for each in whole),
-        minimum=min(each.minimum for each in whole),
-        maximum=max(each.maximum for each in whole),
     )
 
 

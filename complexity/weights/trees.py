@@ -12,21 +12,20 @@ joins it with another subtracts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .forest import Forest
 from .inputs import inputs_between
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from numpy import ndarray
 
     Array = ndarray[Any, Any]
 
-__all__ = ["Trees", "digit_trees", "product_trees"]
+__all__ = ["Trees", "digit_trees", "joined", "product_trees"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,4 +95,28 @@ def _counted(forest: Forest, blocks: Iterable[Array]) -> Trees:
         zeros=forest.zeros,
         products=dict(sorted(forest.products.items())),
         powers=dict(sorted(forest.powers.items())),
+    )
+
+
+def joined(parts: Sequence[Trees]) -> Trees:
+    """The trees of several matrices together."""
+
+    def counted(name: str) -> dict[Any, int]:
+        found: Counter[Any] = Counter()
+        for part in parts:
+            found.update(getattr(part, name))
+        return dict(sorted(found.items()))
+
+    return Trees(
+        additions=counted("additions"),
+        negations=counted("negations"),
+        low=min(part.low for part in parts),
+        high=max(part.high for part in parts),
+        outputs=sum(part.outputs for part in parts),
+        empty=sum(part.empty for part in parts),
+        terms=sum(part.terms for part in parts),
+        shifts=sum(part.shifts for part in parts),
+        zeros=sum(part.zeros for part in parts),
+        products=counted("products"),
+        powers=counted("powers"),
     )

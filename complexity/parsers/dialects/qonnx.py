@@ -193,12 +193,15 @@ class Deferred:
 
     def integers(self) -> Array:
         with located(self.place):
-            if self._one_bit():
-                return _sign(self.call.input(0).known)
-            return self._found().integers()
+            found = self._found()
+            if not self.signed or (found.bits is None and known_numbers(self.call.given(3)) != [1]):
+                return found.integers()
+            import numpy as np
 
-    def _one_bit(self) -> bool:
-        return self.signed and known_numbers(self.call.given(3)) == [1]
+            # One signed bit is a sign, wherever it stands among wider numbers.
+            whole = found.integers()
+            ones = True if found.bits is None else np.broadcast_to(found.bits, whole.shape) == 1
+            return np.where(ones, _sign(self.call.input(0).known), whole)
 
     def reals(self) -> Array:
         with located(self.place):
