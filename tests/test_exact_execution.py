@@ -761,3 +761,11 @@ def test_a_number_of_a_format_stays_as_it_is(name: str) -> None:
     found = operand.statistics
     assert (found.zeros, found.powers) == (whole.count(0), sum(power(value) for value in whole if value))
     assert found.csd_digits == sum(len(signed_digits(value)) for value in whole)
+
+
+def test_a_scalar_weight_is_rounded_like_any_other() -> None:
+    """A factor of rank 0 under a shorthand: 0.75 is 96 of 128, two signed digits."""
+    file = File()
+    model = file.model(file.node("Mul", file.input((3,)), file.constant(np.float32(0.75)), name="layer"))
+    report = nc.analyze(model, quant="w8a8", convention="exact")
+    assert (report["layer"].rm, report["layer"].adders) == (3, 3)

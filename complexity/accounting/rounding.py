@@ -64,7 +64,8 @@ def rounded(reals: Array, format: Format, fraction: int) -> NDArray[np.signedint
     kind = np.float32 if reals.dtype == np.float32 and format.width <= EXACT and abs(fraction) < 100 else np.float64
     held = next(f"int{bits}" for bits in (8, 16, 32, 64) if bits > format.width or (bits == 8 == format.width))
     scaled: Array = np.asarray(reals, kind)
-    scaled = scaled * kind(2.0**fraction)
+    # A product of a scalar tensor would be no array any more.
+    scaled = np.multiply(scaled, kind(2.0**fraction), out=np.empty_like(scaled))
     if not np.isfinite(scaled.sum()):
         scaled = np.nan_to_num(scaled)
     if isinstance(format, Binary):
