@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from ..encoding import Encoding
 from ..errors import ComplexityError, ModelError, quoted
 from ..network import Row, Status
 from ..operators import find
 from ..operators.rule import Attribute, Call, Operator, Result, Uncounted
-from ..shapes import ShapeConflict, Tensor
+from ..shapes import Shape, ShapeConflict, Tensor
 from . import control_flow
 from .analysis import Analysis, FunctionName
 from .attributes import borrows_graph, plain_attributes, text
@@ -39,6 +39,18 @@ GRAPH = "graph"
 # Errors of the file itself, not of inputs that a branch may never see.
 STRUCTURE = ("E-LIMIT-", "E-FUNCTION-")
 UNKNOWN = Tensor()
+
+
+class Identity(TypedDict):
+    """The fields of a row that no rule decides."""
+
+    name: str
+    op: str
+    domain: str
+    place: str
+    path: str
+    paths: tuple[str, ...]
+    inputs: tuple[Shape | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +198,7 @@ class Walker:
             inputs = call.inputs
             answer, tensors = self.settled(operator, node, path, place, call)
             answer = replace(answer, formats_from=override.said.source or "model")
-        operands, scheme = operands_of(answer, inputs, place_of(self.prefix + path, operator.name)), ""
+        operands, scheme = operands_of(answer, inputs, self.prefix + path, operator.name), ""
         if self.analysis.quantization.detect and operands:
             inputs, scheme = detected(answer, operands, inputs)
             call = replace(call, inputs=inputs)
@@ -198,8 +210,8 @@ class Walker:
         if requantization is not None and (summed := requantized_sum(call, answer, operands)) is not None:
             operands["partial"] = summed[1]
         self.define(node, tensors, live.scope)
-        return replace(
-            self.blank(node, index, path, inputs),
+        return Row(
+            **self.identity(node, index, path, inputs),
             status=answer.status,
             kind=answer.kind,
             reason=answer.reason,
@@ -240,9 +252,8 @@ class Walker:
             tensors = tuple(self.owned(tensor, place) for tensor in tensors)
         if answer.status is Status.UNCOUNTED:
             return answer, tuple([replace(tensor, known=None) for tensor in tensors])
-        where = place_of(self.prefix + path, operator.name)
         try:
-            tensors, free = stated(self.analysis, node, call, answer.kind, tensors, where)
+            tensors, free = stated(self.analysis, node, call, answer.kind, tensors, self.prefix + path)
         except Uncounted as found:
             return replace(answer, status=Status.UNCOUNTED, reason=found.reason, work=None, layouts={}), tensors
         return answer if free is None else freed(answer, free), tensors
@@ -277,16 +288,19 @@ class Walker:
 
     def blank(self, node: NodeProto, index: int, path: str, inputs: Sequence[Tensor | None]) -> Row:
         """The row of a node before anything is known of its work."""
-        return Row(
-            name=node_name(node, index),
-            op=text(node.op_type),
-            domain=text(node.domain) or "ai.onnx",
-            status=Status.FREE,
-            place=f"{self.place}#{index}",
-            path=path,
-            paths=(path,),
-            inputs=tuple(None if tensor is None else tensor.shape for tensor in inputs),
-        )
+        return Row(**self.identity(node, index, path, inputs), status=Status.FREE)
+
+    def identity(self, node: NodeProto, index: int, path: str, inputs: Sequence[Tensor | None]) -> Identity:
+        """What a row says of the node itself."""
+        return {
+            "name": node_name(node, index),
+            "op": text(node.op_type),
+            "domain": text(node.domain) or "ai.onnx",
+            "place": f"{self.place}#{index}",
+            "path": path,
+            "paths": (path,),
+            "inputs": tuple([None if tensor is None else tensor.shape for tensor in inputs]),
+        }
 
     def check(self, operator: Operator, node: NodeProto) -> None:
         """Numbers of inputs and outputs, and names of attributes, against the operator's definition."""

@@ -17,6 +17,7 @@ from ..network import Status, Stored
 from ..operators.rule import Call, Layout, Operator, Result, Uncounted
 from ..ops import Inventory, Kind, Op, Role
 from ..shapes import RANK, Known, Shape, Tensor
+from .naming import place_of
 from .numbers import Shifted, located
 from .overrides import output_format
 
@@ -106,11 +107,14 @@ def freed(answer: Answer, reason: str) -> Answer:
     )
 
 
-def operands_of(answer: Answer, inputs: Sequence[Tensor | None], place: str) -> dict[str, Matrix]:
+def operands_of(answer: Answer, inputs: Sequence[Tensor | None], path: str, op: str) -> dict[str, Matrix]:
     """The constants of a node's equations whose values can be read, arranged as the equations use them.
 
-    place: the node, for messages.
+    path, op: the node, for messages.
     """
+    if not answer.layouts and answer.partial is None:
+        return {}
+    place = place_of(path, op)
     found: dict[str, Matrix] = {}
     for name, layout in answer.layouts.items():
         tensor = inputs[layout.input] if layout.input < len(inputs) else None

@@ -11,6 +11,7 @@ from ..formats import FLOATS
 from ..operators.rule import Call
 from ..shapes import Known, Tensor
 from .dialects import reader
+from .naming import place_of
 from .numbers import LARGEST, Computed, Varied
 from .overrides import QUANTIZER, restated
 
@@ -26,16 +27,21 @@ CHANNELS_KEPT = frozenset(("Relu", "MaxPool", "Identity", "Dropout", "GlobalMaxP
 
 
 def stated(
-    analysis: Analysis, node: NodeProto, call: Call, kind: str, outputs: Sequence[Tensor], place: str
+    analysis: Analysis, node: NodeProto, call: Call, kind: str, outputs: Sequence[Tensor], path: str
 ) -> tuple[tuple[Tensor, ...], str | None]:
     """The outputs with their numbers, and why the node is free where a dialect makes it so."""
     tensors, free = tuple(outputs), None
-    varied = bool(call.inputs) and call.inputs[0] is not None and isinstance(call.inputs[0].known, Varied)
-    if call.inputs and (varied or any(tensor.constant or tensor.known is not None for tensor in outputs)):
+    first = call.inputs[0] if call.inputs else None
+    varied = first is not None and isinstance(first.known, Varied)
+    made = first is not None and (varied or any(each.constant or each.known is not None for each in outputs))
+    read, held = reader(call.domain, call.op), any(each is not None and _held(each) for each in call.inputs)
+    if not (made or read or held):
+        return tensors, None
+    place = place_of(path, call.op)
+    if made:
         tensors = tuple(
             [replace(each, known=_known(node, call, each, index, place)) for index, each in enumerate(outputs)]
         )
-    read = reader(call.domain, call.op)
     if read is not None and tensors:
         statement = read(call, tensors, place)
         if statement is not None:
@@ -46,12 +52,14 @@ def stated(
                 else tensor
                 for tensor in statement.outputs
             )
-    if any(
-        each is not None and (each.encoding is not None or each.cause != "" or not each.number.floating)
-        for each in call.inputs
-    ):
+    if held:
         tensors = tuple([_with_cause(call, tensor, place) for tensor in tensors])
     return tensors, free
+
+
+def _held(tensor: Tensor) -> bool:
+    """Whether a tensor holds quantized numbers, or floats that were some."""
+    return tensor.encoding is not None or tensor.cause != "" or not tensor.number.floating
 
 
 def _known(node: NodeProto, call: Call, tensor: Tensor, index: int, place: str) -> Known | None:
