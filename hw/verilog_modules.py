@@ -1,0 +1,94 @@
+"""The modules a kernel is made of: one operator each, every width a parameter.
+
+A unary plus is no operator of the circuit, but a cell of the netlist, and one that is kept: the bits behind it are no
+constants any more. Whoever optimises the text takes the attribute off first.
+"""
+
+from __future__ import annotations
+
+from .tables import Table
+
+__all__ = ["MODULES", "table_module"]
+
+
+def _module(name: str, parameters: str, ports: str, body: str) -> str:
+    lines = "".join(f"  {line}\n" for line in body.splitlines())
+    return f"module {name} #({parameters}) (\n  {ports}\n);\n{lines}endmodule\n"
+
+
+def _parameters(*names: str) -> str:
+    return ", ".join(f"parameter {name} = 1" for name in names)
+
+
+A, B, Y = "input wire signed [A-1:0] a", "input wire signed [B-1:0] b", "output wire signed [Y-1:0] y"
+UNARY, BINARY = f"{A}, {Y}", f"{A}, {B}, {Y}"
+EXTENDED = "wire signed [E-1:0] e;\nassign e = a;\n"
+# A rounding needs at least one bit before the point.
+ROUNDED = _parameters("A", "D", "Y") + ", parameter E = (A > D) ? A : D + 1"
+END = f"{_parameters('A')}, parameter [A-1:0] END = 0"
+LIMIT = "wire signed [A-1:0] limit;\nassign limit = END;\n"
+OPAQUE = "+ (* keep *)"
+
+MODULES = {
+    "nc_constant": _module(
+        "nc_constant", _parameters("Y"), f"input wire [Y-1:0] a, {Y}", f"assign y = {OPAQUE} $signed(a);"
+    ),
+    "nc_register": _module(
+        "nc_register",
+        _parameters("Y"),
+        "input wire clk, input wire rst, input wire [Y-1:0] d, output reg [Y-1:0] q",
+        "always @(posedge clk)\n  if (rst) q <= {Y{1'b0}};\n  else q <= d;",
+    ),
+    "nc_wire": _module("nc_wire", _parameters("A", "Y"), UNARY, f"assign y = {OPAQUE} a;"),
+    "nc_add": _module("nc_add", _parameters("A", "B", "Y"), BINARY, "assign y = a + b;"),
+    "nc_sub": _module("nc_sub", _parameters("A", "B", "Y"), BINARY, "assign y = a - b;"),
+    "nc_neg": _module("nc_neg", _parameters("A", "Y"), UNARY, "assign y = -a;"),
+    "nc_mul": _module("nc_mul", _parameters("A", "B", "Y"), BINARY, "assign y = a * b;"),
+    "nc_max": _module(
+        "nc_max", _parameters("A", "B", "Y"), BINARY, "wire less;\nassign less = a < b;\nassign y = less ? b : a;"
+    ),
+    "nc_relu": _module(
+        "nc_relu",
+        _parameters("A", "Y"),
+        UNARY,
+        "wire signed [A-1:0] zero;\nwire negative;\nassign zero = {A{1'b0}};\nassign negative = a < zero;\n"
+        "assign y = negative ? zero : a;",
+    ),
+    "nc_truncate": _module("nc_truncate", ROUNDED, UNARY, f"{EXTENDED}assign y = $signed(e[E-1:D]);"),
+    "nc_round": _module(
+        "nc_round", ROUNDED, UNARY, f"{EXTENDED}assign y = $signed(e[E-1:D]) + $signed({{1'b0, e[D-1]}});"
+    ),
+    "nc_round_even": _module(
+        "nc_round_even",
+        ROUNDED,
+        UNARY,
+        f"{EXTENDED}wire [E:0] f;\nwire tail;\nwire up;\nassign f = {{e, 1'b0}};\nassign tail = |f[D-1:0];\n"
+        "assign up = e[D-1] & (e[D] | tail);\nassign y = $signed(e[E-1:D]) + $signed({1'b0, up});",
+    ),
+    "nc_floor": _module(
+        "nc_floor",
+        END,
+        f"{A}, output wire signed [A-1:0] y",
+        f"{LIMIT}wire under;\nassign under = a < limit;\nassign y = under ? limit : a;",
+    ),
+    "nc_ceiling": _module(
+        "nc_ceiling",
+        END,
+        f"{A}, output wire signed [A-1:0] y",
+        f"{LIMIT}wire over;\nassign over = a > limit;\nassign y = over ? limit : a;",
+    ),
+}
+
+
+def table_module(name: str, table: Table) -> str:
+    """A table as a case statement, an entry for every bit pattern of its operand."""
+    width, stored = table.operand.bits, table.result.bits
+    entries = "".join(
+        f"      {width}'h{pattern:x}: y = {stored}'h{entry % (1 << stored):x};\n"
+        for pattern, entry in enumerate(table.entries)
+    )
+    return (
+        f"// {table.function} of {table.operand} as {table.result}, entries sha256 {table.digest}\n"
+        f"module {name} (\n  input wire [{width - 1}:0] a, output reg [{stored - 1}:0] y\n);\n"
+        f"  always @*\n    case (a)\n{entries}    endcase\nendmodule\n"
+    )
