@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import hw
     from .api import analyze
     from .catalogue import Network, symbols
     from .errors import BindingError, ComplexityError, ModelError, QuantizationError, SpecError, UsageError
@@ -68,6 +69,7 @@ __all__ = [
     "__version__",
     "analyze",
     "equal",
+    "hw",
     "solve",
     "sweep",
     "symbols",
@@ -117,6 +119,8 @@ def __getattr__(name: str) -> object:
         from .version import VERSION
 
         return VERSION
+    if name == "hw":
+        return import_module(".hw", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'nncomplexity' has no attribute '{name}'")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

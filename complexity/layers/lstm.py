@@ -58,19 +58,19 @@ class LSTM(Recurrent):
         x, h = self._enter(m)
         c = m.variable(self.hidden, cell)
 
-        def peep(net: V, cell: V) -> V:
+        def peep(net: V, cell: V, name: str) -> V:
             if not self.peepholes:
                 return net
-            weight = m.constant(self.hidden, self.recurrent)
+            weight = m.constant(self.hidden, self.recurrent, f"peephole{name}")
             return m.add(net, m.multiply(cell, weight, role=Role.PEEPHOLE), role=Role.PEEPHOLE)
 
-        i = self._activated(m, peep(self._net(m, x, h, ".i"), c), gate, stored=input_gate)
+        i = self._activated(m, peep(self._net(m, x, h, ".i"), c, ".i"), gate, stored=input_gate)
         if self.coupled:
             f = self._complement(m, i)
         else:
-            f = self._activated(m, peep(self._net(m, x, h, ".f"), c), gate, stored=forget)
+            f = self._activated(m, peep(self._net(m, x, h, ".f"), c, ".f"), gate, stored=forget)
         g = self._activated(m, self._net(m, x, h, ".g"), candidate, stored=new_cell)
         kept, new = m.multiply(f, c, role=Role.GATE), m.multiply(i, g, role=Role.GATE)
         c = m.requantize(m.add(kept, new, role=Role.STATE), cell)
-        o = self._activated(m, peep(self._net(m, x, h, ".o"), c), gate, stored=output_gate)
+        o = self._activated(m, peep(self._net(m, x, h, ".o"), c, ".o"), gate, stored=output_gate)
         return m.multiply(o, self._activated(m, c, output, stored=squashed), role=Role.GATE)

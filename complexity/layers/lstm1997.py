@@ -32,8 +32,8 @@ class LSTM1997(Recurrent):
         """One step for one sequence."""
         x, h = self._enter(m)
         c = m.variable(self.hidden, self.activation)
-        i = self._activated(m, self._net(m, x, h), "sigmoid")
-        g = self._activated(m, self._net(m, x, h), "tanh")
-        o = self._activated(m, self._net(m, x, h), "sigmoid")
+        i = self._activated(m, self._net(m, x, h, ".i"), "sigmoid")
+        g = self._activated(m, self._net(m, x, h, ".g"), "tanh")
+        o = self._activated(m, self._net(m, x, h, ".o"), "sigmoid")
         c = m.requantize(m.add(m.multiply(i, g, role=Role.GATE), c, role=Role.STATE), self.activation)
         m.multiply(o, self._activated(m, c, "tanh"), role=Role.GATE)

@@ -8,10 +8,11 @@ from typing import Any
 import nncomplexity as nc
 import pytest
 from nncomplexity.errors import UsageError
-from nncomplexity.hw import verify as module
+from nncomplexity.hw import KERNELS, proof, verify
+from nncomplexity.hw.building import SUPPORTED
 from nncomplexity.hw.bundles import UnsupportedLayer
-from nncomplexity.hw.verify import verify
 from nncomplexity.hw.verilog import emit
+from nncomplexity.layers import LAYERS as LAYERS_OF_CATALOGUE
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
 
@@ -19,10 +20,18 @@ LAYERS: dict[str, Any] = {
     "dense": nc.Dense(inputs=5, units=3),
     "dense without bias": nc.Dense(inputs=7, units=2, bias=False),
     "conv1d": nc.Conv1D(length=9, channels=2, filters=3, kernel_size=3),
+    "conv2d": nc.Conv2D(height=5, width=4, channels=2, filters=3, kernel_size=(3, 2)),
     "rnn": nc.RNN(steps=4, inputs=2, hidden=3),
     "gru": nc.GRU(steps=4, inputs=3, hidden=2),
     "lstm": nc.LSTM(steps=4, inputs=2, hidden=3),
+    "lstm with peepholes": nc.LSTM(steps=4, inputs=2, hidden=2, peepholes=True),
+    "lstm1997": nc.LSTM1997(steps=4, inputs=2, hidden=2),
 }
+
+
+def test_the_catalogue_names_what_has_a_kernel() -> None:
+    assert set(KERNELS) == {kind for each in SUPPORTED if (kind := each.kind) in LAYERS_OF_CATALOGUE}
+    assert nc.hw.verify is verify
 
 
 @pytest.mark.parametrize("style", ["mac", "shiftadd"])
@@ -31,7 +40,7 @@ def test_values_and_counts_are_equal(name: str, style: str) -> None:
     verdict = verify(LAYERS[name], quant="w6a5", style=style, vectors=60)
     assert verdict, verdict.first_difference
     assert verdict.first_difference == ""
-    assert verdict.steps == (20 if name in {"rnn", "gru", "lstm"} else 1)
+    assert verdict.steps == (1 if name.startswith(("dense", "conv")) else 20)
     assert verdict.simulator.startswith("pyosys ")
     assert verdict.operations > 0
 
@@ -64,7 +73,7 @@ def test_an_altered_kernel_is_found_out(
         assert written in text
         return text.replace(written, instead)
 
-    monkeypatch.setattr(module, "emit", altered)
+    monkeypatch.setattr(proof, "emit", altered)
     verdict = verify(LAYERS["dense"], quant="w6a5", vectors=30)
     assert not verdict
     assert (verdict.values_equal, verdict.counts_equal) == (False, False)

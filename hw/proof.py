@@ -136,7 +136,8 @@ def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random
     probe, found = build(layer, "mac"), dict(given)
     for name, port in probe.names.items():
         if port.startswith("w") and name not in found:
-            held = layer.formats.get(name.partition(".")[0], layer.weight)
+            recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
+            held = layer.formats["recurrent"] if recurs else layer.weight
             found[name] = drawn_weights(random, held, probe.graph.inputs[port].elements)
     return found
 
