@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from nncomplexity.accounting import Matrix, count
-from nncomplexity.catalogue import Network
+from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
@@ -23,7 +23,8 @@ from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.ops import Role
 from nncomplexity.quantization import parse_quantization
 
-from .building import Kernel, build
+from .building import SUPPORTED, Kernel, build
+from .bundles import UnsupportedLayer
 from .cells import packed, unpacked
 from .census import census
 from .declared import declared
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "verify"]
+__all__ = ["Verdict", "prove", "verify"]
 
 STEPS = 20
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
@@ -91,11 +92,25 @@ def verify(
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     ToolError where no tool elaborates Verilog.
     """
+    network, said = Network([layer]), parse_quantization(quant)
+    (part,) = network.parts(said)
+    part = replace(part, accumulator=part.accumulator or network.accumulator(said))
+    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed)
+
+
+def prove(
+    part: Part,
+    *,
+    weights: Mapping[str, Sequence[int]] | None = None,
+    style: str | None = None,
+    vectors: int = 1000,
+    seed: int = 0,
+) -> Verdict:
+    """`verify` for a layer whose formats are filled in."""
     import numpy as np
 
-    (part,) = Network([layer]).parts(parse_quantization(quant))
     filled, random = part.layer, np.random.default_rng(seed)
-    _check(filled)
+    _check(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
     known = _weights(filled, weights or {}, random)
@@ -121,13 +136,17 @@ def verify(
     )
 
 
-def _check(layer: Layer) -> None:
+def _check(part: Part) -> None:
+    """Refuse what no kernel is made of."""
+    layer = part.layer
+    if type(layer) not in SUPPORTED:
+        raise UnsupportedLayer(f"there is no kernel of {layer.kind}")
+    if part.accumulator is not None:
+        raise UnsupportedLayer(f"its accumulators have {part.accumulator} bits; kernels have those that sums need")
     formats = {name: format for name, format in layer.formats.items() if name != "accumulator"}
     for name, format in formats.items():
         if format.floating or is_expression(format.bits):
-            fact = (
-                f"{layer.kind}: {name} is {quoted(format)}, a kernel needs fixed point; give formats with quant='w8a8'"
-            )
+            fact = f"{name} is {quoted(format)}, a kernel needs fixed point; give formats with quant='w8a8'"
             raise UsageError("E-KERNEL-FORMAT", fact)
 
 

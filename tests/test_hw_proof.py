@@ -84,12 +84,12 @@ def test_errors() -> None:
     with pytest.raises(UsageError) as found:
         verify(nc.Dense(inputs=3, units=2))
     assert str(found.value) == (
-        "dense: weight is float32, a kernel needs fixed point; give formats with quant='w8a8' [E-KERNEL-FORMAT]"
+        "weight is float32, a kernel needs fixed point; give formats with quant='w8a8' [E-KERNEL-FORMAT]"
     )
     with pytest.raises(UsageError) as found:
         verify(nc.Dense(inputs=3, units=1), weights={"weight": [1, 2, 99]}, quant="w4a4")
     assert str(found.value) == (
         "weight holds 99, expected 3 numbers of -8..7; quantize the weights to their format first [E-KERNEL-WEIGHTS]"
     )
-    with pytest.raises(UnsupportedLayer, match="has no kernel; there are: "):
+    with pytest.raises(UnsupportedLayer, match="there is no kernel of gatel0rd"):
         verify(nc.GateL0RD(steps=2, inputs=2, hidden=5, outputs=1), quant="w8a8")

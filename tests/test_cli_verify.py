@@ -1,0 +1,112 @@
+"""`nncomplexity verify`: what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from nncomplexity.cli.main import main
+from nncomplexity.hw import proof
+from nncomplexity.hw.verilog import emit
+
+pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
+
+SPEC = """
+[[layer]]
+kind = "lstm"
+steps = 41
+inputs = 4
+hidden = 2
+weight = { bits = 8 }
+input = { bits = 8 }
+[[layer]]
+kind = "kan"
+inputs = 2
+units = 3
+[[layer]]
+kind = "dense"
+inputs = 3
+units = "N"
+weight = { bits = 4 }
+"""
+ARGUMENTS = ("--dim", "N=2", "--vectors", "40")
+
+
+@pytest.fixture
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("net.toml").write_text(SPEC)
+    return "net.toml"
+
+
+def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--seed", "7"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["layer", "style", "vectors", "steps", "operations", "values", "counts"]
+    # 2 gates of 2 sums of 4+2 products and so on: 60 products, 16 gate joins and biases, 10 tables …
+    assert lines[2].split()[:4] == ["lstm", "mac", "40", "20"] and lines[2].split()[-2:] == ["equal", "equal"]
+    # 6 products, 4 additions, 2 biases.
+    assert lines[3].split() == ["dense", "mac", "40", "1", "12", "equal", "equal"]
+    assert lines[5] == "kan: not proved: there is no kernel of kan"
+    assert lines[6].startswith("weights and inputs drawn from seed 7; schedule unrolled; elaborated by pyosys ")
+
+
+def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "den*", "--style", "shiftadd", "-f", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (layer,) = found["layers"]
+    assert found["without_kernel"] == [] and found["seed"] == 0
+    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
+    assert layer == {
+        "name": "dense",
+        "style": "shiftadd",
+        "schedule": "unrolled",
+        "vectors": 40,
+        "steps": 1,
+        "values_equal": True,
+        "counts_equal": True,
+        "first_difference": "",
+    }
+
+
+def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "emit", lambda graph: emit(graph).replace("assign y = a + b;", "assign y = a - b;"))
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "dense"]) == 1
+    out = capsys.readouterr().out
+    assert "DIFFERENT  DIFFERENT" in out
+    assert "\ndense: netlist and simulation, step 0: vector " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--layer", "lstn"], "--layer: no layer is called 'lstn'; did you mean 'lstm'? [E-LAYER-NAME]"),
+        (["--vectors", "0"], "--vectors 0 is out of range; choose 1 to 1000000 [E-USAGE]"),
+        (["--layer", "kan"], "{spec}: layer 'kan': nothing to prove: there is no kernel of kan [E-KERNEL-LAYER]"),
+        (
+            ["--layer", "dense", "--quant", "fp32"],
+            "{spec}: layer 'dense': weight is float32, a kernel needs fixed point; give formats with quant='w8a8' "
+            "[E-KERNEL-FORMAT]",
+        ),
+        (
+            ["--layer", "dense", "--quant", "w4a4p12"],
+            "{spec}: layer 'dense': nothing to prove: its accumulators have 12 bits; kernels have those that sums need "
+            "[E-KERNEL-LAYER]",
+        ),
+    ],
+)
+def test_errors(spec: str, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str) -> None:
+    assert main(["verify", spec, "--dim", "N=2", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"nncomplexity: error: {line.format(spec=spec)}\n"
+
+
+def test_a_model_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "model.onnx"]) == 2
+    assert capsys.readouterr().err == (
+        "nncomplexity: error: 'model.onnx' is no layer specification; verify takes .toml and .json files "
+        "[E-VERIFY-INPUT]\n"
+    )
