@@ -16,9 +16,10 @@ from typing import Any
 
 from nncomplexity.errors import quoted
 
-from .cells import Array, Bit, Cell, Instance, Port, collected_later
+from .cells import Bit, Cell, Instance, Port, collected_later
 from .simulate import Simulation
 from .tools import NetlistError, run_yosys, yosys_version
+from .words import Array
 
 __all__ = ["Design", "elaborate"]
 

@@ -25,7 +25,6 @@ from nncomplexity.quantization import parse_quantization
 
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
-from .cells import packed, unpacked
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
@@ -33,6 +32,7 @@ from .kernels import whole
 from .nodes import Operator, operators
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
+from .words import packed, unpacked
 
 if TYPE_CHECKING:
     from typing import Any
@@ -236,11 +236,9 @@ def _values(
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
     import numpy as np
 
-    first = next(iter(moving.values()))
-    steps, vectors = len(first), len(first[0])
-    fixed = {name: np.tile(values, (vectors, 1)) for name, values in ports.items()}
-    wanted = kernel.run(moving, fixed)
-    simulated = _simulated(kernel, design, {**moving, **{name: [each] * steps for name, each in fixed.items()}}, wanted)
+    held = {name: np.atleast_2d(values) for name, values in ports.items()}
+    wanted = kernel.run(moving, held)
+    simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
     layer, known, style = equation
     if not isinstance(layer, Dense):
         return simulated
@@ -259,10 +257,12 @@ def _simulated(
         name: np.array([packed(numbers, graph.inputs[name].width) for numbers in values], object)
         for name, values in each.items()
     }
+    # One row of numbers is held.
+    words = {name: values[0] if len(values) == 1 else values for name, values in words.items()}
     if graph.feeds:
         found = list(design.run_clocked(words, steps, signed=())["y0"])
     else:
-        found = [design.run({name: values[0] for name, values in words.items()}, signed=())["y0"]]
+        found = [design.run(words, signed=())["y0"]]
     first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
     for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
         other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
