@@ -29,11 +29,10 @@ class IntervalError(UsageError):
 def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """The outputs, and under a register port's name what its registers take at the end of the step.
 
-    Shapes: every input [samples, elements] of integers, or [elements] where it is that of all; outputs [samples, elements].
+    Shapes: every input [samples, elements] of integers, or [elements] where it is that of all samples; outputs
+    [samples, elements].
     Raises: UsageError E-KERNEL-INPUT for a missing port or another number of elements, IntervalError E-KERNEL-RANGE.
     """
-    import numpy as np
-
     values: list[Array] = []
     ports = _ports(graph, inputs)
     samples = max((len(each) for each in ports.values()), default=1)

@@ -146,6 +146,15 @@ class Graph:
         """Bits of state."""
         return sum(node.width for node in self.nodes if node.operation is Operation.REGISTER)
 
+    @property
+    def tables(self) -> dict[Table, str]:
+        """The name of each table's module, in order of first use."""
+        found: dict[Table, str] = {}
+        for node in self.nodes:
+            if node.table is not None:
+                found.setdefault(node.table, f"nc_table_{len(found)}")
+        return found
+
     def _operators(self, node: Node) -> list[Operator]:
         simple = {
             Operation.ADD: Kind.ADD,
@@ -166,11 +175,15 @@ class Graph:
         """An addition where bits are rounded away, comparisons with the ends that can be passed."""
         assert node.format is not None
         width, found = self.rounding_width(node), []
-        if node.format.rounding is not Rounding.TRN and self.nodes[node.operands[0].node].fraction > node.fraction:
+        if node.format.rounding is not Rounding.TRN and self.rounds(node):
             found.append(Operator(Kind.ADD, node.role, width))
         if node.format.overflow is not Overflow.WRAP:
             found.extend([Operator(Kind.COMPARE, node.role, width)] * sum(self.passed_ends(node)))
         return found
+
+    def rounds(self, node: Node) -> bool:
+        """Whether a quantised node loses bits behind the binary point."""
+        return self.nodes[node.operands[0].node].fraction > node.fraction
 
     def rounding_width(self, node: Node) -> int:
         """Bits of a quantised node between its rounding and its overflow: an adder is as wide as its operands."""

@@ -25,8 +25,9 @@ class Simulation(Circuit):
     def run(self, inputs: Mapping[str, Array], *, signed: Collection[str] | None = None) -> dict[str, Array]:
         """The outputs of a design without registers.
 
-        Shapes: each input [samples], or [1] for all; each output [samples]. signed: names of the ports read as two's complement, both
-        inputs and outputs; None as the text declares them. Ports above 63 bits are arrays of Python integers.
+        Shapes: each input [samples], or [1] where it is that of all; each output [samples]. signed: names of the ports
+        read as two's complement, both inputs and outputs; None as the text declares them. Ports above 63 bits are
+        arrays of Python integers.
         Raises: UsageError E-SIMULATE-INPUT for a missing or unknown port, or a value its port does not hold;
         NetlistError for a design with registers, a loop, an undefined bit.
         """

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 
 from .fixed import Overflow, Rounding
 from .netlist import Graph, Node, Operand, Operation, Port
-from .tables import Table
 from .verilog_modules import MODULES, table_module
 
 __all__ = ["emit", "hexadecimal"]
@@ -51,14 +50,14 @@ class _Text:
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph, self.name = graph, name
         self.cells: set[str] = set()
-        self.tables: dict[Table, int] = {}
+        self.tables = graph.tables
 
     def written(self) -> str:
         lines = [line for place, node in enumerate(self.graph.nodes) for line in self._node(place, node)]
         for port, nodes in self.graph.outputs.items():
             lines.extend(self._output(port, nodes))
         modules = [MODULES[cell] for cell in MODULES if cell in self.cells]
-        modules += [table_module(f"nc_table_{number}", table) for table, number in self.tables.items()]
+        modules += [table_module(name, table) for table, name in self.tables.items()]
         body = "".join(f"  {line}\n" for line in lines)
         kernel = f"module {self.name} (\n  {f',{chr(10)}  '.join(self._ports())}\n);\n{body}endmodule\n"
         return "\n".join([*modules, kernel])
@@ -99,8 +98,7 @@ class _Text:
                 yield self._instance("nc_register", {"Y": node.width}, label, **ports)
             case Operation.TABLE:
                 assert node.table is not None
-                number = self.tables.setdefault(node.table, len(self.tables))
-                yield f"nc_table_{number} {label} (.a(n{node.operands[0].node}), .y(n{place}));"
+                yield f"{self.tables[node.table]} {label} (.a(n{node.operands[0].node}), .y(n{place}));"
             case Operation.QUANTISE:
                 yield from self._quantised(place, node, label)
             case _:
