@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from nncomplexity.accounting import Matrix, count
@@ -160,11 +161,9 @@ def _check(part: Part) -> None:
 def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
     """The weights by name: those given, and drawn ones for the rest."""
     probe, found = build(layer, "mac"), dict(given)
-    for name, port in probe.names.items():
-        if port.startswith("w") and name not in found:
-            recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
-            held = layer.formats["recurrent"] if recurs else layer.weight
-            found[name] = drawn_weights(random, held, probe.graph.inputs[port].elements)
+    for name, weight in probe.weights.items():
+        if name in probe.names and name not in found:
+            found[name] = drawn_weights(random, weight.format, weight.elements)
     return found
 
 
@@ -200,11 +199,8 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    operands = {
-        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
-    }
-    once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
+    operands = {name: _matrix(values, kernel.weights[name].rows or len(values)) for name, values in known.items()}
+    once = replace(layer, steps=1) if hasattr(layer, "steps") else layer
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
@@ -220,11 +216,6 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
 
 def _matrix(values: Sequence[int], outputs: int) -> Matrix:
     return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
-
-
-def _outputs(layer: Layer) -> int:
-    named = (getattr(layer, name, None) for name in ("units", "filters", "hidden"))
-    return next(size for size in named if isinstance(size, int))
 
 
 def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
@@ -244,13 +235,13 @@ def _values(
     import numpy as np
 
     held = {name: np.atleast_2d(values) for name, values in ports.items()}
-    wanted = kernel.run(moving, held)
+    wanted = kernel.trace(moving, held)
     simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
     layer, known, style = equation
     if not isinstance(layer, Dense):
         return simulated
     shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
+    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
 
 
 def _any_weights(
@@ -274,7 +265,7 @@ def _any_weights(
 
 
 def _simulated(
-    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Array]
+    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Mapping[str, Array]]
 ) -> list[str]:
     """Where the simulated Verilog and the netlist's own numbers differ."""
     import numpy as np
@@ -287,13 +278,16 @@ def _simulated(
     # One row of numbers is held.
     words = {name: values[0] if len(values) == 1 else values for name, values in words.items()}
     if graph.feeds:
-        found = list(design.run_clocked(words, steps, signed=())["y0"])
+        found = design.run_clocked(words, steps, signed=())
     else:
-        found = [design.run(words, signed=())["y0"]]
-    first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
-    for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
-        other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
-        differences += _unequal(f"netlist and simulation, step {step}", numbers, other)
+        found = {name: values[None] for name, values in design.run(words, signed=()).items()}
+    differences = list[str]()
+    for step, (name, nodes) in product(range(steps), graph.outputs.items()):
+        if nodes:
+            first = graph.nodes[nodes[0]]
+            other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
+            place = f"step {step}" if name == "y0" else f"{name}, step {step}"
+            differences += _unequal(f"netlist and simulation, {place}", wanted[step][name], other)
     return differences
 
 
@@ -313,7 +307,7 @@ def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: in
     """W x + b as it is written, a bias on a port so many bits above its sum."""
     import numpy as np
 
-    matrix = np.array(known["weight"], object).reshape(_outputs(layer), -1)
+    matrix = np.array(known["weight"], object).reshape(whole(layer.units), -1)
     sums: Array = x.astype(object) @ matrix.T
     return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
 
