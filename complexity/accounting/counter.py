@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from ..arithmetic import Arithmetic
+from ..arithmetic import Arithmetic, Places
 from ..errors import UsageError
 from ..expressions import Size
 from ..formats import Format
@@ -67,27 +67,44 @@ class Counter:
     def variable(self, elements: Size, format: Format, name: str = "") -> Signal:
         return Signal(elements, format.plain, matrix=self._operands.get(name))
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Signal:
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Signal:
         return self.variable(elements, format, name)._replace(constant=True)
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
 
-    def compare(self, left: Signal, right: Signal, *, role: Role) -> Signal:
+    def compare(
+        self, left: Signal, right: Signal, *, role: Role, kept: str = "", chosen: tuple[Signal, Signal] | None = None
+    ) -> Signal:
         self._charge(left.elements, Op(Kind.COMPARE, role, left.format, right.format, left.format, right.constant))
         return left._replace(constant=False)
 
-    def greatest(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
+    def greatest(self, x: Signal, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Signal:
         self._charge(outputs * joins(terms), Op(Kind.COMPARE, role, x.format, x.format, x.format))
         return x._replace(elements=outputs)
 
-    def lookup(self, x: Signal, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Signal:
+    def lookup(
+        self,
+        x: Signal,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
+    ) -> Signal:
         stored = result or x.format
         self._charge(x.elements, Op(Kind.LOOKUP, role, x.format, x.format, stored, False, function))
         return self.variable(x.elements, stored)
 
     def broadcast(self, x: Signal, elements: Size) -> Signal:
         return x._replace(elements=elements)
+
+    def arrange(self, parts: Sequence[Signal], elements: Size, places: Places) -> Signal:
+        return parts[0]._replace(elements=elements)
+
+    def piece(self, memory: Signal, x: Signal, elements: Size, *, pieces: Size) -> Signal:
+        # Which numbers are taken is decided at the run: no product by them is one by a known number.
+        return memory._replace(elements=elements, matrix=None)
 
     def requantize(self, x: Signal, format: Format, change: Requantization | None = None) -> Signal:
         return self.variable(x.elements, format)
