@@ -245,6 +245,8 @@ class Graph:
         unread = self.unread
         used = {node.port for place, node in enumerate(self.nodes) if place not in unread}
         dropped = {name for name in names if name not in used}
+        if not dropped:
+            return
         kept = [place for place, node in enumerate(self.nodes) if node.port not in dropped]
         moved = {old: new for new, old in enumerate(kept)}
         self.nodes = [

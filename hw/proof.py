@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "prove", "verify"]
 
 STEPS = 20
+# Samples with weights of their own on the ports, for two steps.
+WEIGHTS = 16
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
 ROWS = (
     *("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers"),
@@ -131,6 +133,7 @@ def prove(
     steps = STEPS if kernel.graph.feeds else 1
     moving = _inputs(kernel, vectors, steps, random)
     values = _values(kernel, design, moving, ports, (filled, known, chosen))
+    values += _any_weights(kernel, design, moving, ports, random)
     return Verdict(
         name=part.name,
         style=chosen,
@@ -249,6 +252,26 @@ def _values(
         return simulated
     shift = whole(layer.input.fraction) if style == "mac" else 0
     return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
+
+
+def _any_weights(
+    kernel: Kernel,
+    design: Design,
+    moving: Mapping[str, Sequence[Array]],
+    ports: Mapping[str, Array],
+    random: np.random.Generator,
+) -> list[str]:
+    """Where simulation and netlist differ when every sample has weights of its own on the ports."""
+    if not ports:
+        return []
+    few = {name: [values[-WEIGHTS:] for values in steps[:2]] for name, steps in moving.items()}
+    samples = len(next(iter(few.values()))[0])
+    drawn = {}
+    for name, numbers in ports.items():
+        port = kernel.graph.inputs[name]
+        drawn[name] = drawn_inputs(random, (port.low, port.high), samples, len(numbers))
+    each = {**few, **{name: [values] for name, values in drawn.items()}}
+    return _simulated(kernel, design, each, kernel.run(few, drawn))
 
 
 def _simulated(
