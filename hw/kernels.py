@@ -24,7 +24,7 @@ from .bundles import Bundle, UnsupportedLayer, Weight, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
 from .netlist import Graph, Operand, Operation, Port
 from .signs import magnitude, rectified, signed
-from .sums import check_values, known_sums, port_sums, product_ends
+from .sums import check_values, known_sums, product_interval, sums
 from .tables import TABLE_BITS, Table
 from .trees import tree
 
@@ -153,7 +153,7 @@ class Netlist:
             for at, wires in enumerate(inputs)
         ]
         fraction = x.fraction + placed.fraction
-        return self._result(port_sums(self.graph, each, product_ends(x, placed), fraction, role))
+        return self._result(sums(self.graph, each, product_interval(x, placed), fraction, role))
 
     def sum(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
         columns, rows = whole(terms), whole(outputs)
@@ -161,7 +161,7 @@ class Netlist:
             raise UnsupportedLayer(f"{rows} sums of {columns} terms are made of {x.elements} numbers")
         self._read(x)
         each = [list(x.nodes[row * columns :][:columns]) for row in range(rows)]
-        return self._result(port_sums(self.graph, each, x.interval, x.fraction, role))
+        return self._result(sums(self.graph, each, x.interval, x.fraction, role))
 
     def add(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
         return self._combined(left, right, role, 1)
@@ -181,7 +181,7 @@ class Netlist:
         left, right = self._placed(left), self._placed(right)
         others = paired(right.nodes, left.elements)
         nodes = tuple(self.graph.multiply(a, b, role) for a, b in zip(left.nodes, others, strict=True))
-        low, high = product_ends(left, right)
+        low, high = product_interval(left, right)
         return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=left.fraction + right.fraction))
 
     def compare(self, left: Bundle, right: Bundle, *, role: Role, kept: str = "") -> Bundle:

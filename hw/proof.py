@@ -27,6 +27,7 @@ from .bundles import UnsupportedLayer
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
+from .idealised import idealised
 from .kernels import whole
 from .nodes import Operator, operators
 from .numbers import execute
@@ -58,6 +59,7 @@ class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
     operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
+    idealised: additions of one execution that the published form charges otherwise, with both figures and the reason.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    idealised: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -90,6 +93,8 @@ def verify(
 ) -> Verdict:
     """Emit the kernel of one execution of a layer, run it on vectors, count it, and compare.
 
+    A bidirectional cell is proved as one of its directions, whose count is taken twice: both have the same equations,
+    and where weights are built in, the other has a kernel of its own.
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
@@ -140,6 +145,7 @@ def prove(
         counts_equal=not counts,
         first_difference=(tables + values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        idealised=idealised(_once(filled)),
     )
 
 
@@ -199,7 +205,7 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
     operands = {name: _matrix(values, kernel.weights[name].rows or len(values)) for name, values in known.items()}
-    once = replace(layer, steps=1) if hasattr(layer, "steps") else layer
+    once = _once(layer)
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
@@ -211,6 +217,11 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
         if one != other:
             found.append(_difference(f"netlist and census of {row}", one, other))
     return found
+
+
+def _once(layer: Layer) -> Layer:
+    """A layer of one step: the kernel of every step is the same."""
+    return replace(layer, steps=1) if "steps" in layer.spec else layer  # type: ignore[call-arg]
 
 
 def _matrix(values: Sequence[int], outputs: int) -> Matrix:
