@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["KERNELS", "Verdict", "build", "emit", "verify"]
 
 # Kinds of the catalogue that have a kernel.
-KERNELS = ("dense", "conv1d", "conv2d", "rnn", "lstm", "gru", "lstm1997")
+KERNELS = (
+    *("dense", "conv1d", "conv2d", "attention", "kan", "organism"),
+    *("rnn", "lstm", "gru", "lstm1997"),
+)
 
 _HOMES = {"Verdict": "proof", "build": "building", "emit": "verilog", "verify": "proof"}
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nncomplexity.accounting import Countable
 from nncomplexity.errors import UsageError, quoted
+from nncomplexity.formats import Format
 from nncomplexity.layers import layer as layers
+from nncomplexity.layers.attention import Attention
 from nncomplexity.layers.contraction import Contraction
 from nncomplexity.layers.conv1d import Conv1D
 from nncomplexity.layers.conv2d import Conv2D
 from nncomplexity.layers.convolution import Convolution
 from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.gru import GRU
+from nncomplexity.layers.kan import KAN
 from nncomplexity.layers.lstm import LSTM
 from nncomplexity.layers.lstm1997 import LSTM1997
+from nncomplexity.layers.organism import Organism
 from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.layers.rnn import RNN
 
@@ -24,6 +29,7 @@ from .evaluation import evaluate
 from .fixed import Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
+from .works import Work, layer_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -41,6 +47,10 @@ SUPPORTED: dict[type[layers.Layer], tuple[int, ...]] = {
     Convolution: (),
     Conv1D: (),
     Conv2D: (),
+    Attention: (),
+    KAN: (),
+    Organism: (),
+    Work: (),
     RNN: (1,),
     GRU: (1,),
     LSTM: (1, 2),
@@ -51,13 +61,22 @@ TABLED = frozenset({"sigmoid", "tanh", "softplus"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """graph: the netlist of one execution. names: ports by the names the equations give their operands."""
+    """graph: the netlist of one execution. names: ports by the names the equations give their operands. formats: of
+    named constants; columns: how many of their numbers belong to one sum."""
 
     graph: Graph
     names: Mapping[str, str]
+    formats: Mapping[str, Format] = field(default_factory=dict)
+    columns: Mapping[str, int] = field(default_factory=dict)
 
     def run(self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None) -> list[Array]:
-        """Steps one after the other from zero states: the output y0 of every step.
+        """The output y0 of every step; see `outputs`."""
+        return [found["y0"] for found in self.outputs(inputs, fixed)]
+
+    def outputs(
+        self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None
+    ) -> list[dict[str, Array]]:
+        """Steps one after the other from zero states: every output by its port, step by step.
 
         inputs: port to its integers [samples, elements] at each step; fixed: ports that keep theirs, such as weights.
         """
@@ -71,24 +90,28 @@ class Kernel:
             now = {name: values[step] for name, values in inputs.items()}
             result = evaluate(self.graph, {**(fixed or {}), **now, **state})
             state = {name: result[name] for name in state}
-            found.append(result["y0"])
+            found.append({name: result[name] for name in self.graph.outputs})
         return found
 
 
 def build(
-    layer: layers.Layer,
+    work: layers.Layer | Countable,
     style: str = "shiftadd",
     weights: Mapping[str, Sequence[int]] | None = None,
     *,
+    activation: str = "piecewise",
     rounding: Rounding = Rounding.TRN,
     overflow: Overflow = Overflow.WRAP,
 ) -> Kernel:
     """The kernel of one execution: a vector, a window, a step. What no verb reads leaves it, as ports y0, y1 …
 
-    weights: known integers by operand name, in index order [outputs, terms]; a bias in units of the sum it joins.
+    work: a layer, or what a node of a file computes. weights: known integers by operand name, in index order [outputs,
+    terms]; a bias in units of the sum it joins. activation: how sigmoid and tanh of more than ten bits are computed, in
+    "piecewise" straight lines or by a "table" of ten bits; other functions are tables always.
     rounding, overflow: of what is stored between verbs and steps.
     Raises: UnsupportedLayer for a layer whose equations leave open what a circuit has to know.
     """
+    layer = layer_of(work)
     states = SUPPORTED.get(type(layer))
     if states is None:
         known = ", ".join(sorted(each.kind or each.__name__ for each in SUPPORTED))
@@ -99,6 +122,7 @@ def build(
         weights,
         rectifies=isinstance(layer, RNN) and layer.function == "relu",
         states=states,
+        activation=activation,
         rounding=rounding,
         overflow=overflow,
     )
@@ -113,6 +137,8 @@ def finished(netlist: Netlist, layer: layers.Layer | None = None, states: Sequen
             "E-KERNEL-WEIGHTS", f"the equations name no constant '{quoted(netlist.unused[0])}'; see the names they give"
         )
     graph, outputs = netlist.graph, list(netlist.unread.values())
+    if not outputs:
+        raise UnsupportedLayer("its equations compute nothing: there is no output")
     following: list[Bundle] = []
     if states and isinstance(layer, Recurrent):
         following = [netlist.quantised(outputs[-1], layer.activation)]
@@ -122,14 +148,15 @@ def finished(netlist: Netlist, layer: layers.Layer | None = None, states: Sequen
         graph.output(f"y{number}", bundle.nodes)
     for place, bundle in zip(states, following, strict=True):
         graph.feeds.update(zip(netlist.variables[place].nodes, bundle.nodes, strict=True))
-    graph.drop_unread([name for name in graph.inputs if name.startswith("w")])
-    return Kernel(graph=graph, names={name: port for name, port in netlist.names.items() if port in graph.inputs})
+    graph.drop_unread([name for name, port in graph.inputs.items() if not port.register])
+    names = {name: port for name, port in netlist.names.items() if port in graph.inputs}
+    return Kernel(graph=graph, names=names, formats=netlist.formats, columns=netlist.columns)
 
 
 def _check(layer: layers.Layer) -> None:
     """Refuse what the equations of a supported layer do not say of themselves."""
-    if isinstance(layer, Conv1D | Conv2D) and layer.groups != 1:
-        raise UnsupportedLayer(f"{layer.kind} of {layer.groups} groups: its window is shared by filters of one group")
+    if isinstance(layer, Work) and not layer.wired:
+        raise UnsupportedLayer("the equations of this operator are for counting: they do not say what meets what")
     if isinstance(layer, Conv1D) and layer.bias and layer.bias_variant == "P2":
         raise UnsupportedLayer("conv1d with bias variant P2 counts what no kernel does; choose P0 or P1")
     if not isinstance(layer, Recurrent):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from nncomplexity.errors import UsageError
+from nncomplexity.formats import Format
 
 from .netlist import Graph, Operand
 
@@ -22,7 +24,9 @@ class UnsupportedLayer(UsageError):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bundle:
     """nodes: a wire for each element, all between low and high in units of 2**-fraction; empty for a constant whose
-    `values` are known. constant: known before the run. width, unsigned: how a known number is stored."""
+    `values` are known. constant: known before the run. width, unsigned: how a known number is stored.
+    number: what mathematics says that all of them are. format: what it is stored in; None of a sum or a product.
+    name: the tensor."""
 
     nodes: tuple[int, ...] = ()
     low: int
@@ -32,6 +36,9 @@ class Bundle:
     values: tuple[int, ...] | None = None
     width: int = 0
     unsigned: bool = False
+    number: Fraction | None = None
+    format: Format | None = None
+    name: str = ""
 
     @property
     def elements(self) -> int:

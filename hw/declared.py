@@ -17,19 +17,15 @@ __all__ = ["Declared", "declared"]
 class Declared:
     """additions: (subtraction, width, passed); multiplications: widths of both operands and of the cell's result, at
     least as wide as either operand by the rules of the language; an unsigned factor has a zero in front of it.
-    tables: bits of address and entry; registers: by width. The others by width: comparisons of operands."""
+    tables: bits of address and entry; registers: by width. The others by width: comparisons of operands, choices."""
 
     additions: Counter[tuple[bool, int, int]] = field(default_factory=Counter)
     negations: Counter[int] = field(default_factory=Counter)
     multiplications: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     comparisons: Counter[int] = field(default_factory=Counter)
     tables: Counter[tuple[int, int]] = field(default_factory=Counter)
+    muxes: Counter[int] = field(default_factory=Counter)
     registers: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def muxes(self) -> Counter[int]:
-        """Every comparison selects one of what it compares."""
-        return self.comparisons
 
 
 def declared(graph: Graph) -> Declared:
@@ -44,8 +40,13 @@ def declared(graph: Graph) -> Declared:
                 found.negations[node.width] += 1
             case Operation.MULTIPLY:
                 found.multiplications[widths[0], widths[1], max(*widths, node.width)] += 1
-            case Operation.GREATER | Operation.RECTIFY:
+            case Operation.GREATER | Operation.LESSER | Operation.RECTIFY:
                 found.comparisons[max(widths)] += 1
+                found.muxes[max(widths)] += 1
+            case Operation.LESS:
+                found.comparisons[max(widths)] += 1
+            case Operation.SELECT:
+                found.muxes[max(widths[1], widths[2], node.width)] += 1
             case Operation.REGISTER:
                 found.registers[node.width] += 1
             case Operation.TABLE:
@@ -64,6 +65,7 @@ def _quantised(operators: list[Operator], found: Declared) -> None:
             found.additions[False, operator.width, 0] += 1
         else:
             found.comparisons[operator.width] += 1
+            found.muxes[operator.width] += 1
 
 
 def _signed(graph: Graph, operand: Operand) -> int:

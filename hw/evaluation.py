@@ -102,7 +102,7 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
     reach = max(abs(end) for each in node.operands for end in graph.reach(each))
     wide = max(reach * 2, abs(node.low), abs(node.high)) >= SMALL
     left, *others = (_operand(each, values, wide) for each in node.operands)
-    right = others[0] if others else left
+    right, third = others[0] if others else left, others[-1] if others else left
     match node.operation:
         case Operation.ADD:
             result = left + right
@@ -114,6 +114,12 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
             result = left * right
         case Operation.GREATER:
             result = np.maximum(left, right)
+        case Operation.LESSER:
+            result = np.minimum(left, right)
+        case Operation.LESS:
+            result = (left < right).astype(np.int64)
+        case Operation.SELECT:
+            result = np.where(left == 1, right, third)
         case Operation.RECTIFY:
             result = np.maximum(left, 0)
         case _:

@@ -8,10 +8,12 @@ them, as the exact convention counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from operator import index
 
+from nncomplexity.arithmetic import Places
 from nncomplexity.errors import UsageError
 from nncomplexity.expressions import Size
 from nncomplexity.formats import Accumulation, Binary, Format, Mixed
@@ -20,23 +22,27 @@ from nncomplexity.requantization import Requantization
 
 from .bundles import Bundle, UnsupportedLayer, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
+from .lookups import TABLE_OPERAND, check_activation, looked_up, narrowed
 from .netlist import Graph, Operand, Port
-from .tables import TABLE_BITS, Table
-from .trees import digit_sum, known_product, product_sum, tree
+from .nodes import width_of
+from .selecting import arranged, extremes, nearest, taken
+from .selecting import chosen as choice
+from .sums import known_sums, product_interval, sums
+from .trees import tree
 
 __all__ = ["STYLES", "Netlist"]
 
 STYLES = ("mac", "shiftadd")
-# What an activation function longer than a table sees: eight on either side of zero.
-TABLE_OPERAND = FixedPoint(bits=TABLE_BITS, integer=4, overflow=Overflow.SAT)
 
 
 class Netlist:
     """Builds `graph` from equations.
 
     weights: known integers by the name the equations give them, in index order, a bias in units of the sum it joins.
-    rectifies: a comparison is a ReLU. states: the variables, by their order, that are registers. table_operand: what
-    the operand of a table is brought to where it has more bits. rounding, overflow: of what is stored between verbs.
+    rectifies: a comparison is a ReLU. states: the variables, by their order, that are registers. activation: how a
+    function of more bits than a table has is computed, "piecewise" where there are such pieces, or "table".
+    table_operand: what the operand of a table is brought to where it has more bits. rounding, overflow: of what is
+    stored between verbs. After the equations: names and formats of the constants, terms of a row of weights.
     Raises: UnsupportedLayer wherever the vocabulary leaves open which element meets which.
     """
 
@@ -47,18 +53,23 @@ class Netlist:
         *,
         rectifies: bool = False,
         states: Collection[int] = (),
+        activation: str = "piecewise",
         table_operand: FixedPoint = TABLE_OPERAND,
         rounding: Rounding = Rounding.TRN,
         overflow: Overflow = Overflow.WRAP,
     ) -> None:
         if style not in STYLES:
             raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {' or '.join(STYLES)}")
+        check_activation(activation)
         self.graph = Graph()
         self.names: dict[str, str] = {}
+        self.formats: dict[str, Format] = {}
+        self.columns: dict[str, int] = {}
         self.variables: list[Bundle] = []
         self.stored: list[Bundle] = []
         self.unread: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
+        self._activation = activation
         self._table_operand, self._rounding, self._overflow = table_operand, rounding, overflow
         self._states, self._constants, self._used = frozenset(states), 0, set[str]()
 
@@ -69,12 +80,16 @@ class Netlist:
         self.variables.append(found)
         return found
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Bundle:
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Bundle:
+        if value is not None:
+            return self._valued(whole(elements), format, value)
+        if name:
+            self.formats[name] = format
         known = self._weights.get(name) if name else None
         if known is None:
             port = f"w{self._constants}"
             self._constants += 1
-            return replace(self._entered(port, whole(elements), format, name), constant=True)
+            return replace(self._entered(port, whole(elements), format, name), constant=True, name=name)
         if name in self._used:
             raise UnsupportedLayer(f"several tensors are called {name}: known values cannot tell them apart")
         self._used.add(name)
@@ -93,10 +108,21 @@ class Netlist:
             values=values,
             width=format.width,
             unsigned=not format.signed,
+            format=format,
+            name=name,
         )
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Bundle:
-        raise UnsupportedLayer("its sums are made elsewhere: the equations do not say of which products")
+        ends = [a * b for a in _interval(sum.left) for b in _interval(sum.right)]
+        low, high = min(ends) * whole(sum.terms), max(ends) * whole(sum.terms)
+        fraction = sum.left.fraction + sum.right.fraction
+        if not isinstance(fraction, int):
+            fraction = 0
+        place, width = f"x{len(self.variables)}", width_of(low, high)
+        nodes = self.graph.port(Port(place, whole(elements), width, False, low, high, fraction))
+        found = Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
+        self.variables.append(found)
+        return found
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
@@ -121,18 +147,19 @@ class Netlist:
                 "equations do not say which belong together"
             )
         self._read(x, weight)
+        self._of_rows(weight, columns)
         if x.constant and x.values is not None:
             x = self._placed(x)
         inputs = [x.nodes if x.elements == columns else x.nodes[row * columns :][:columns] for row in range(rows)]
         if weight.values is not None and not x.constant:
             numbers = [weight.values[row * columns :][:columns] for row in range(rows)]
-            return self._result(self._known_sums(inputs, numbers, x, weight, role))
+            return self._result(known_sums(self.graph, self._style, inputs, numbers, (x, weight), role))
         placed = self._placed(weight)
         each = [
             [self.graph.multiply(a, b, role) for a, b in zip(inputs[row], placed.nodes[row * columns :], strict=False)]
             for row in range(rows)
         ]
-        return self._result(self._sums(each, _product(x, placed), x.fraction + placed.fraction, role))
+        return self._result(sums(self.graph, each, product_interval(x, placed), x.fraction + placed.fraction, role))
 
     def sum(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
         columns, rows = whole(terms), whole(outputs)
@@ -140,7 +167,7 @@ class Netlist:
             raise UnsupportedLayer(f"{rows} sums of {columns} terms are made of {x.elements} numbers")
         self._read(x)
         each = [list(x.nodes[row * columns :][:columns]) for row in range(rows)]
-        return self._result(self._sums(each, x.interval, x.fraction, role))
+        return self._result(sums(self.graph, each, x.interval, x.fraction, role))
 
     def add(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
         return self._combined(left, right, role, 1)
@@ -152,48 +179,79 @@ class Netlist:
         if left.constant and not right.constant:
             left, right = right, left
         self._read(left, right)
+        self._of_rows(right, 1)
         if right.values is not None and not left.constant:
             values = paired(right.values, left.elements)
             inputs = [(node,) for node in left.nodes]
             numbers = [(value,) for value in values]
-            return self._result(self._known_sums(inputs, numbers, left, right, role))
+            return self._result(known_sums(self.graph, self._style, inputs, numbers, (left, right), role))
         left, right = self._placed(left), self._placed(right)
         others = paired(right.nodes, left.elements)
         nodes = tuple(self.graph.multiply(a, b, role) for a, b in zip(left.nodes, others, strict=True))
-        low, high = _product(left, right)
+        low, high = product_interval(left, right)
         return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=left.fraction + right.fraction))
 
-    def compare(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
+    def compare(
+        self, left: Bundle, right: Bundle, *, role: Role, kept: str = "", chosen: tuple[Bundle, Bundle] | None = None
+    ) -> Bundle:
+        self._read(left, right, *(chosen or ()))
+        left = self._placed(left)
+        if chosen is not None:
+            values = self._placed(chosen[0]), self._placed(chosen[1])
+            return self._result(choice(self.graph, left, self._placed(right), values, role))
+        if kept:
+            return self._result(extremes(self.graph, left, self._placed(right), kept, role))
         if not self._rectifies or not right.constant:
             raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
-        self._read(left, right)
         nodes = tuple(self.graph.rectify(node, role) for node in left.nodes)
         return self._result(replace(left, nodes=nodes, constant=False))
 
-    def greatest(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
+    def greatest(self, x: Bundle, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Bundle:
         columns, rows = whole(terms), whole(outputs)
         if x.elements != columns * rows or not columns:
-            raise UnsupportedLayer(f"{rows} maxima of {columns} terms are taken of {x.elements} numbers")
+            raise UnsupportedLayer(f"{rows} extremes of {columns} terms are taken of {x.elements} numbers")
         self._read(x)
+        x = self._placed(x)
         each = [x.nodes[row * columns :][:columns] for row in range(rows)]
-        nodes = tuple(tree(row, lambda a, b: self.graph.greater(a, b, role)) for row in each)
-        return self._result(replace(x, nodes=nodes))
+        make = self.graph.greater if kept == "greater" else self.graph.lesser
+        nodes = tuple(tree(row, lambda a, b: make(a, b, role)) for row in each)
+        return self._result(replace(x, nodes=nodes, constant=False))
 
-    def lookup(self, x: Bundle, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Bundle:
-        if result is None:
+    def lookup(
+        self,
+        x: Bundle,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
+    ) -> Bundle:
+        stored = result or x.format
+        if stored is None:
             raise UnsupportedLayer(f"the equations do not say in which format {function} is stored")
         self._read(x)
-        operand, nodes = self._table_operand, x.nodes
-        widest = max((self.graph.nodes[node].width for node in nodes), default=0)
-        if widest <= operand.bits:
-            signed = not all(self.graph.nodes[node].unsigned for node in nodes)
-            operand = FixedPoint(bits=widest, integer=widest - x.fraction, signed=signed)
-        else:
-            nodes = tuple(self.graph.quantise(node, operand) for node in nodes)
-        table = Table(function=function, operand=operand, result=self._fixed(result))
-        low, high = ends = _interval(result)
-        found = tuple(self.graph.table(node, table, role, ends) for node in nodes)
-        return self._result(Bundle(nodes=found, low=low, high=high, fraction=table.result.fraction))
+        found = looked_up(
+            self.graph,
+            self._placed(x),
+            function,
+            self._fixed(stored),
+            _interval(stored),
+            role=role,
+            operand=self._table_operand,
+            activation=self._activation,
+            members=members() if members else (),
+        )
+        return self._result(replace(found, format=stored))
+
+    def arrange(self, parts: Sequence[Bundle], elements: Size, places: Places) -> Bundle:
+        self._read(*parts)
+        kept = parts if len(parts) == 1 else [self._placed(each) for each in parts]
+        return self._result(arranged(self.graph, kept, whole(elements), places()))
+
+    def piece(self, memory: Bundle, x: Bundle, elements: Size, *, pieces: Size) -> Bundle:
+        self._read(memory, x)
+        seen = narrowed(self.graph, self._placed(x))
+        return self._result(taken(self.graph, self._placed(memory), seen, whole(elements), whole(pieces)))
 
     def broadcast(self, x: Bundle, elements: Size) -> Bundle:
         self._read(x)
@@ -214,7 +272,7 @@ class Netlist:
         """A bundle stored in a format, by the rounding and overflow of this netlist."""
         fixed, (low, high) = self._fixed(format), _interval(format)
         nodes = tuple(self.graph.quantise(node, fixed, (low, high)) for node in self._placed(x).nodes)
-        return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction)
+        return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction, format=format)
 
     @property
     def unused(self) -> list[str]:
@@ -232,7 +290,20 @@ class Netlist:
             self.names[name] = port
         fraction = format.fraction if isinstance(format.fraction, int) else 0
         nodes = self.graph.port(Port(port, elements, format.width, not format.signed, low, high, fraction, register))
-        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
+        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction, format=format)
+
+    def _valued(self, elements: int, format: Format, value: Fraction) -> Bundle:
+        """The number that mathematics says, as near as the format comes."""
+        low, high = ends = _interval(format)
+        fraction = format.fraction if isinstance(format.fraction, int) else 0
+        node = self.graph.constant(nearest(value, fraction, ends), fraction, ends, format.width, not format.signed)
+        nodes = (node,) * elements
+        return Bundle(nodes=nodes, low=low, high=high, fraction=fraction, constant=True, number=value, format=format)
+
+    def _of_rows(self, weight: Bundle, columns: int) -> None:
+        """How many numbers of a tensor belong to one sum."""
+        if weight.name:
+            self.columns[weight.name] = columns
 
     def _placed(self, bundle: Bundle) -> Bundle:
         """A bundle whose numbers are wires, known ones too."""
@@ -243,43 +314,6 @@ class Netlist:
             for value in bundle.values
         )
         return replace(bundle, nodes=nodes, values=None)
-
-    def _known_sums(
-        self,
-        inputs: Sequence[Sequence[int]],
-        weights: Sequence[Sequence[int]],
-        x: Bundle,
-        weight: Bundle,
-        role: Role,
-    ) -> Bundle:
-        """Sums of products by known numbers, all of the interval that the widest of them needs."""
-        graph, fraction = self.graph, x.fraction + weight.fraction
-        _check(weight)
-        low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
-        high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
-        nodes = []
-        for wires, row in zip(inputs, weights, strict=True):
-            if not any(row):
-                root = Operand(graph.constant(0, fraction, (0, 0), 1))
-            elif self._style == "shiftadd":
-                root = digit_sum(graph, wires, row, role) or Operand(0)
-            else:
-                each = [
-                    known_product(graph, wire, value, (weight.width, weight.unsigned), weight.fraction, role)
-                    for wire, value in zip(wires, row, strict=True)
-                    if value
-                ]
-                root = Operand(product_sum(graph, each, role))
-            nodes.append(graph.wire(root, (low, high), fraction))
-        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
-
-    def _sums(self, rows: Sequence[Sequence[int]], each: tuple[int, int], fraction: int, role: Role) -> Bundle:
-        """Sums of equally many wires of one interval."""
-        terms = len(rows[0]) if rows else 0
-        low, high = each[0] * terms, each[1] * terms
-        zero = [self.graph.constant(0, fraction, (0, 0), 1)] if not terms else []
-        nodes = tuple(product_sum(self.graph, row or zero, role) for row in rows)
-        return Bundle(nodes=nodes, low=low, high=high, fraction=fraction)
 
     def _combined(self, left: Bundle, right: Bundle, role: Role, sign: int) -> Bundle:
         self._read(left, right)
@@ -330,17 +364,3 @@ def _interval(format: Format) -> tuple[int, int]:
     if format.floating:
         raise UnsupportedLayer(f"a number of it is {format}: only fixed point has a kernel; give its bits")
     return format.interval
-
-
-def _check(weight: Bundle) -> None:
-    """Refuse known numbers outside their format."""
-    wrong = [value for value in weight.values or () if not weight.low <= value <= weight.high]
-    if wrong:
-        raise UsageError(
-            "E-KERNEL-WEIGHTS", f"a weight is {wrong[0]}, its format holds {weight.low}..{weight.high}; widen it"
-        )
-
-
-def _product(left: Bundle, right: Bundle) -> tuple[int, int]:
-    corners = [a * b for a in left.interval for b in right.interval]
-    return min(corners), max(corners)

@@ -52,7 +52,9 @@ ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "ta
 class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
-    operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
+    operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
+    one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
+    equal.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    inner_operations: int = 0
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -80,6 +83,7 @@ def verify(
     weights: Mapping[str, Sequence[int]] | None = None,
     quant: str = "model",
     style: str | None = None,
+    activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -88,14 +92,14 @@ def verify(
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
-    sums of such.
+    sums of such. activation: how sigmoid and tanh of more than ten bits are computed, see `build`.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     ToolError where no tool elaborates Verilog.
     """
     network, said = Network([layer]), parse_quantization(quant)
     (part,) = network.parts(said)
     part = replace(part, accumulator=part.accumulator or network.accumulator(said))
-    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    return prove(part, weights=weights, style=style, activation=activation, vectors=vectors, seed=seed)
 
 
 def prove(
@@ -103,6 +107,7 @@ def prove(
     *,
     weights: Mapping[str, Sequence[int]] | None = None,
     style: str | None = None,
+    activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -113,9 +118,9 @@ def prove(
     _check(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
-    known = _weights(filled, weights or {}, random)
+    known = _weights(build(filled, "mac", activation=activation), weights or {}, random)
     built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in)
+    kernel = build(filled, chosen, built_in, activation=activation)
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     counts = _counts(filled, kernel, chosen, built_in, design)
@@ -133,6 +138,7 @@ def prove(
         counts_equal=not counts,
         first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        inner_operations=sum(kernel.graph.insides().values()),
     )
 
 
@@ -150,14 +156,14 @@ def _check(part: Part) -> None:
             raise UsageError("E-KERNEL-FORMAT", fact)
 
 
-def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
+def _weights(
+    probe: Kernel, given: Mapping[str, Sequence[int]], random: np.random.Generator
+) -> dict[str, Sequence[int]]:
     """The weights by name: those given, and drawn ones for the rest."""
-    probe, found = build(layer, "mac"), dict(given)
+    found = dict(given)
     for name, port in probe.names.items():
         if port.startswith("w") and name not in found:
-            recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
-            held = layer.formats["recurrent"] if recurs else layer.weight
-            found[name] = drawn_weights(random, held, probe.graph.inputs[port].elements)
+            found[name] = drawn_weights(random, probe.formats[name], probe.graph.inputs[port].elements)
     return found
 
 
@@ -193,10 +199,7 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    operands = {
-        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
-    }
+    operands = {name: _matrix(values, kernel.columns.get(name, 1)) for name, values in known.items()}
     once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
@@ -211,8 +214,8 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
     return found
 
 
-def _matrix(values: Sequence[int], outputs: int) -> Matrix:
-    return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
+def _matrix(values: Sequence[int], columns: int) -> Matrix:
+    return replace(Matrix.of(values), arrange=lambda array: array.reshape(-1, columns), _trees={})
 
 
 def _outputs(layer: Layer) -> int:
@@ -239,17 +242,17 @@ def _values(
     first = next(iter(moving.values()))
     steps, vectors = len(first), len(first[0])
     fixed = {name: np.tile(values, (vectors, 1)) for name, values in ports.items()}
-    wanted = kernel.run(moving, fixed)
+    wanted = kernel.outputs(moving, fixed)
     simulated = _simulated(kernel, design, {**moving, **{name: [each] * steps for name, each in fixed.items()}}, wanted)
     layer, known, style = equation
     if not isinstance(layer, Dense):
         return simulated
     shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
+    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
 
 
 def _simulated(
-    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Array]
+    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Mapping[str, Array]]
 ) -> list[str]:
     """Where the simulated Verilog and the netlist's own numbers differ."""
     import numpy as np
@@ -260,13 +263,17 @@ def _simulated(
         for name, values in each.items()
     }
     if graph.feeds:
-        found = list(design.run_clocked(words, steps, signed=())["y0"])
+        found: Mapping[str, Sequence[Any]] = design.run_clocked(words, steps, signed=())
     else:
-        found = [design.run({name: values[0] for name, values in words.items()}, signed=())["y0"]]
-    first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
-    for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
-        other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
-        differences += _unequal(f"netlist and simulation, step {step}", numbers, other)
+        once = design.run({name: values[0] for name, values in words.items()}, signed=())
+        found = {name: [values] for name, values in once.items()}
+    differences = list[str]()
+    for step, numbers in enumerate(wanted):
+        for name, nodes in graph.outputs.items():
+            if nodes:
+                first = graph.nodes[nodes[0]]
+                other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
+                differences += _unequal(f"netlist and simulation, step {step}", numbers[name], other)
     return differences
 
 
