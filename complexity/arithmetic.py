@@ -36,6 +36,12 @@ class Arithmetic(Protocol[Value]):
         number of the format, no convention looks at it.
         """
 
+    def state(self, elements: Size, format: Format, name: str = "") -> Value:
+        """Numbers kept from one step to the next, zero before the first; `keep` says what they become."""
+
+    def keep(self, state: Value, value: Value) -> None:
+        """What a state becomes at the end of the step, brought to its format; no arithmetic."""
+
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Value:
         """Dot products made elsewhere and still in their accumulator, so that a bias may join them."""
 
@@ -52,8 +58,12 @@ class Arithmetic(Protocol[Value]):
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Value:
-        """`outputs` sums of `terms` products x*weight; sparse rows name their products and additions."""
+        """`outputs` sums of `terms` products x*weight; sparse rows name their products and additions.
+
+        row: how many of its terms a sum really has, where all have as many; x and weight then lie row by row.
+        """
 
     def sum(self, x: Value, *, terms: Size, outputs: Size, role: Role) -> Value:
         """`outputs` sums of `terms` elements of x."""
@@ -98,6 +108,12 @@ class Arithmetic(Protocol[Value]):
 
     def arrange(self, parts: Sequence[Value], elements: Size, places: Places) -> Value:
         """The numbers of values laid end to end, in the order of `places`; no arithmetic. The first sets the format."""
+
+    def magnitude(self, x: Value) -> Value:
+        """Elementwise |x|, of which `signed` takes the sign again: wires, no arithmetic."""
+
+    def signed(self, x: Value, like: Value) -> Value:
+        """x with the sign of another number, that of 0 being positive: wires, no arithmetic."""
 
     def piece(self, memory: Value, x: Value, elements: Size, *, pieces: Size) -> Value:
         """Of each row of a memory as many numbers, from the piece on that its x lies in; selection, no arithmetic.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from nncomplexity.errors import UsageError
 from nncomplexity.formats import Format
 
 from .netlist import Graph, Operand
 
-__all__ = ["Bundle", "UnsupportedLayer", "aligned", "paired"]
+__all__ = ["Bundle", "UnsupportedLayer", "Weight", "aligned", "paired"]
 
 
 class UnsupportedLayer(UsageError):
@@ -26,7 +27,7 @@ class Bundle:
     """nodes: a wire for each element, all between low and high in units of 2**-fraction; empty for a constant whose
     `values` are known. constant: known before the run. width, unsigned: how a known number is stored.
     number: what mathematics says that all of them are. format: what it is stored in; None of a sum or a product.
-    name: the tensor."""
+    name: as the equations say. signs: a wire for each element that is one greater where the wire is -1."""
 
     nodes: tuple[int, ...] = ()
     low: int
@@ -39,6 +40,7 @@ class Bundle:
     number: Fraction | None = None
     format: Format | None = None
     name: str = ""
+    signs: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -49,6 +51,14 @@ class Bundle:
     def interval(self) -> tuple[int, int]:
         """The integers an element may be."""
         return self.low, self.high
+
+
+class Weight(NamedTuple):
+    """A constant of the equations. rows: the sums its numbers are factors of, row by row; itself a row each if none."""
+
+    format: Format
+    elements: int
+    rows: int
 
 
 def aligned(graph: Graph, bundle: Bundle, fraction: int) -> tuple[int, ...]:

@@ -1,8 +1,4 @@
-"""The cells of an elaborated netlist, and what each computes: the meaning Yosys' own simulation library gives it.
-
-A word of up to 63 bits is an int64 array, a wider one an array of Python integers; both hold the signed reading of the
-bits, which `wrap` restores after each operation.
-"""
+"""The cells of an elaborated netlist, and what each computes: the meaning Yosys' own simulation library gives it."""
 
 from __future__ import annotations
 
@@ -10,21 +6,18 @@ import contextlib
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from nncomplexity.errors import quoted
-from numpy.typing import NDArray
 
 from .tools import NetlistError
+from .words import Array, wrap
 
 __all__ = [
     "BINARY",
     "MEMORIES",
-    "NARROW",
     "REGISTERS",
     "UNARY",
-    "Array",
     "Bit",
     "Cell",
     "Evaluate",
@@ -35,20 +28,13 @@ __all__ = [
     "Step",
     "collected_later",
     "ordered",
-    "packed",
     "resolved",
     "results",
-    "stored",
-    "unpacked",
-    "wrap",
 ]
 
-Array = NDArray[Any]
 Bit = int | str
 # Of a word: its number, the lowest bit taken, how many are, how many they become by repeating the last, their place.
 Part = tuple[int, int, int, int, int]
-# A sum or difference of two such words still is what it was modulo 2**64, and every unsigned word is an int64.
-NARROW = 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +101,6 @@ def collected_later() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def wrap(values: Array, width: int) -> Array:
-    """The signed reading of the low bits of each value: int64 up to 63 bits, Python integers above."""
-    if values.dtype != object:
-        unused = 64 - width
-        return (values << unused) >> unused
-    sign = 1 << (width - 1)
-    wrapped = ((values & (2 * sign - 1)) ^ sign) - sign
-    return wrapped.astype(np.int64) if width <= NARROW else wrapped
 
 
 class Operand:
@@ -267,30 +243,6 @@ def resolved(same: Mapping[Bit, Bit]) -> dict[Bit, Bit]:
             other = same[other]
         found[bit] = other
     return found
-
-
-def packed(values: Array, width: int) -> Array:
-    """The elements of the last axis as one word each, element 0 in the lowest bits: what a port of many is given."""
-    word = np.zeros(values.shape[:-1], dtype=object)
-    for at in range(values.shape[-1]):
-        word = word | ((values[..., at].astype(object) & ((1 << width) - 1)) << (at * width))
-    return np.asarray(word)
-
-
-def unpacked(words: Array, elements: int, width: int, *, signed: bool) -> Array:
-    """The elements of words in a new last axis: int64 up to 63 bits, Python integers above."""
-    apart = [words.astype(object) >> (at * width) for at in range(elements)]
-    read = [wrap(each, width) if signed else each & ((1 << width) - 1) for each in apart]
-    return np.stack([each.astype(np.int64 if width <= NARROW else object) for each in read], axis=-1)
-
-
-def stored(values: Array, width: int) -> Array:
-    """A result as a word of so many bits."""
-    if values.dtype == bool:
-        values = values.astype(np.int64)
-    if width > NARROW and values.dtype != object:
-        values = values.astype(object)
-    return wrap(values, width)
 
 
 Evaluate = Callable[[Sequence[Array]], Array]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nncomplexity.ops import Kind
 
+from .fixed import Rounding
 from .netlist import Graph, Node, Operation
 from .nodes import Operand, Operator
 
@@ -17,7 +18,9 @@ __all__ = ["Declared", "declared"]
 class Declared:
     """additions: (subtraction, width, passed); multiplications: widths of both operands and of the cell's result, at
     least as wide as either operand by the rules of the language; an unsigned factor has a zero in front of it.
-    tables: bits of address and entry; registers: by width. The others by width: comparisons of operands, choices."""
+    tables: bits of address and entry; registers: by width. The others by width: comparisons of operands. logic: bits of
+    the gates that round half to even and of those that turn the bits of negative numbers over. A kernel has no shifts
+    and no control."""
 
     additions: Counter[tuple[bool, int, int]] = field(default_factory=Counter)
     negations: Counter[int] = field(default_factory=Counter)
@@ -26,6 +29,9 @@ class Declared:
     tables: Counter[tuple[int, int]] = field(default_factory=Counter)
     muxes: Counter[int] = field(default_factory=Counter)
     registers: Counter[int] = field(default_factory=Counter)
+    logic: Counter[str] = field(default_factory=Counter)
+    shifts: Counter[int] = field(default_factory=Counter)
+    control: Counter[str] = field(default_factory=Counter)
 
 
 def declared(graph: Graph) -> Declared:
@@ -47,6 +53,8 @@ def declared(graph: Graph) -> Declared:
                 found.comparisons[max(widths)] += 1
             case Operation.SELECT:
                 found.muxes[max(widths[1], widths[2], node.width)] += 1
+            case Operation.TURN:
+                found.logic["$xor"] += max(*widths, node.width)
             case Operation.REGISTER:
                 found.registers[node.width] += 1
             case Operation.TABLE:
@@ -54,6 +62,9 @@ def declared(graph: Graph) -> Declared:
                 found.tables[node.table.operand.bits, node.width] += 1
             case Operation.QUANTISE:
                 _quantised(graph.quantiser(node), found)
+                assert node.format is not None
+                if node.format.rounding is Rounding.RND_CONV and graph.rounds(node):
+                    found.logic.update(("$reduce_or", "$or", "$and"))
             case _:
                 pass
     return found

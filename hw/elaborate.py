@@ -16,16 +16,19 @@ from typing import Any
 
 from nncomplexity.errors import quoted
 
-from .cells import Array, Bit, Cell, Instance, Port, collected_later
+from .cells import Bit, Cell, Instance, Port, collected_later
 from .simulate import Simulation
 from .tools import NetlistError, run_yosys, yosys_version
+from .words import Array
 
 __all__ = ["Design", "elaborate"]
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-DECLARED = ("proc -noopt", "memory_collect", "opt_clean")
+READ = ("proc -noopt", "memory_collect")
+# What is declared stays, even where nothing reads it: a state that all weights of are 0.
+DECLARED = (*READ, "setattr -set keep 1 t:*nc_*", "opt_clean")
 # Of a flattened design: operators are shared between modules as a synthesis tool would.
-OPTIMISED = (*DECLARED, "flatten -noscopeinfo", "opt -full", "wreduce", "opt_clean")
+OPTIMISED = (*READ, "opt_clean", "flatten -noscopeinfo", "opt -full", "wreduce", "opt_clean")
 Json = Mapping[str, Any]
 # A few lines of nested modules make more cells than there is memory for.
 MOST = 1_000_000
@@ -41,7 +44,7 @@ class Design:
     """An elaborated netlist. tool: what elaborated it. optimised: after sharing operators.
 
     initial: nets whose register starts with a known bit. same: nets that are another net or a constant, because a
-    module only passes that through; connections do not look through the module, evaluation does.
+    module only passes that through; connections do not look through the module, evaluation does. modules: as read.
     """
 
     top: str
@@ -52,6 +55,14 @@ class Design:
     instances: tuple[Instance, ...]
     initial: Mapping[int, str] = field(default_factory=dict)
     same: Mapping[Bit, Bit] = field(default_factory=dict)
+    modules: Mapping[str, _Module] = field(default_factory=dict, repr=False)
+
+    def module(self, name: str) -> Design:
+        """A module without parameters on its own. Raises: NetlistError E-HDL-TEXT where there is none of the name."""
+        keys = [key for key, module in self.modules.items() if module.name == name]
+        if len(keys) != 1:
+            raise NetlistError("E-HDL-TEXT", f"the text has {len(keys)} modules '{quoted(name)}', expected one")
+        return _design(self.modules, keys[0], self.tool, self.optimised)
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -87,18 +98,27 @@ def elaborate(verilog: str, top: str, *, optimised: bool = False, seconds: float
     text = run_yosys(commands, files={"kernel.v": verilog}, results=["netlist.json"], seconds=seconds)["netlist.json"]
     try:
         with collected_later():
-            found = _unfold(json.loads(text)["modules"], top)
+            read = json.loads(text)["modules"]
+            modules = {name: _module(name, found, read) for name, found in read.items()}
+            return _design(modules, top, yosys_version(), optimised)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise NetlistError("E-HDL-NETLIST", f"the netlist of the tool cannot be read: {problem!r}") from problem
+
+
+def _design(modules: Mapping[str, _Module], top: str, tool: str, optimised: bool) -> Design:
+    """Ports of the top module, cells of all instances in one numbering of nets."""
+    found = _Unfolding(modules)
+    found.unfold(top)
     return Design(
         top=top,
-        tool=yosys_version(),
+        tool=tool,
         optimised=optimised,
         ports=found.ports,
         cells=tuple(found.cells),
         instances=tuple(found.instances),
         initial=found.initial,
         same=found.same,
+        modules=modules,
     )
 
 
@@ -111,13 +131,6 @@ class _Module:
     cells: tuple[Cell, ...]
     uses: tuple[tuple[str, str, Mapping[str, tuple[Bit, ...]]], ...]
     initial: Mapping[Bit, str]
-
-
-def _unfold(modules: Json, top: str) -> _Unfolding:
-    """Ports of the top module, cells of all instances in one numbering of nets. modules: as `write_json` has them."""
-    unfolding = _Unfolding({name: _module(name, read, modules) for name, read in modules.items()})
-    unfolding.unfold(top)
-    return unfolding
 
 
 def _module(key: str, read: Json, modules: Json) -> _Module:

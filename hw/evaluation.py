@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nncomplexity.errors import UsageError
 
-from .fixed import SMALL, integers_of, quantise
+from .fixed import NARROW, integers_of, quantise
 from .netlist import Graph, Node, Operand, Operation
+from .tables import Table
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,16 +29,15 @@ class IntervalError(UsageError):
 def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """The outputs, and under a register port's name what its registers take at the end of the step.
 
-    Shapes: every input [samples, elements] of integers, or [elements] for one sample; outputs [samples, elements].
+    Shapes: every input [samples, elements] of integers, or [elements] where it is that of all samples; outputs
+    [samples, elements].
     Raises: UsageError E-KERNEL-INPUT for a missing port or another number of elements, IntervalError E-KERNEL-RANGE.
     """
-    import numpy as np
-
     values: list[Array] = []
     ports = _ports(graph, inputs)
     samples = max((len(each) for each in ports.values()), default=1)
     for place, node in enumerate(graph.nodes):
-        value = _value(graph, node, values, ports, samples)
+        value = _value(graph, node, values, ports)
         if value.size and not (node.low <= value.min() and value.max() <= node.high):
             raise IntervalError(
                 "E-KERNEL-RANGE",
@@ -48,13 +49,16 @@ def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     states: dict[str, list[Array]] = {}
     for register, source in graph.feeds.items():
         states.setdefault(graph.nodes[register].port, []).append(values[source])
-    return found | {name: np.stack(each, axis=1) for name, each in states.items()}
+    return found | {name: _together(each, samples) for name, each in states.items()}
 
 
 def _together(columns: list[Array], samples: int) -> Array:
+    """Columns next to each other, one that is known for all samples repeated."""
     import numpy as np
 
-    return np.stack(columns, axis=1) if columns else np.zeros((samples, 0), np.int64)
+    if not columns:
+        return np.zeros((samples, 0), np.int64)
+    return np.stack([np.broadcast_to(each, (samples,)) for each in columns], axis=1)
 
 
 def _ports(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -75,23 +79,30 @@ def _ports(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-def _value(graph: Graph, node: Node, values: list[Array], ports: Mapping[str, Array], samples: int) -> Array:
+def _value(graph: Graph, node: Node, values: list[Array], ports: Mapping[str, Array]) -> Array:
     import numpy as np
 
     if node.operation in (Operation.INPUT, Operation.REGISTER):
-        column = np.broadcast_to(ports[node.port][:, node.index], (samples,))
-        return column if node.port and column.dtype == object else integers_of(column, max(-node.low, node.high))
+        column: Array = ports[node.port][:, node.index]
+        return column if column.dtype == object else integers_of(column, max(-node.low, node.high))
     if node.operation is Operation.CONSTANT:
-        return integers_of(np.full(samples, node.value, object), abs(node.value))
+        return integers_of(np.array([node.value], object), abs(node.value))
     if node.operation is Operation.QUANTISE:
         assert node.format is not None
         source = node.operands[0].node
         return quantise(values[source], graph.nodes[source].fraction, node.format)
     if node.operation is Operation.TABLE:
         assert node.table is not None
-        entries = integers_of(np.array(node.table.entries, object), max(map(abs, node.table.entries)))
+        entries = _entries(node.table)
         return entries[(values[node.operands[0].node] % len(entries)).astype(np.int64)]
     return _computed(graph, node, values)
+
+
+@lru_cache(maxsize=64)
+def _entries(table: Table) -> Array:
+    import numpy as np
+
+    return integers_of(np.array(table.entries, object), max(map(abs, table.entries)))
 
 
 def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
@@ -99,8 +110,8 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
     import numpy as np
 
     # Operands as they enter the operator may reach further than its result.
-    reach = max(abs(end) for each in node.operands for end in graph.reach(each))
-    wide = max(reach * 2, abs(node.low), abs(node.high)) >= SMALL
+    bits = max(graph.nodes[each.node].width + each.shift for each in node.operands)
+    wide = max(bits + 1, node.width) >= NARROW
     left, *others = (_operand(each, values, wide) for each in node.operands)
     right, third = others[0] if others else left, others[-1] if others else left
     match node.operation:
@@ -122,6 +133,10 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
             result = np.where(left == 1, right, third)
         case Operation.RECTIFY:
             result = np.maximum(left, 0)
+        case Operation.SIGN:
+            result = -(left < 0).astype(np.int64)
+        case Operation.TURN:
+            result = left ^ right
         case _:
             result = left
     return integers_of(result, max(abs(node.low), abs(node.high)))
@@ -129,5 +144,6 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
 
 def _operand(operand: Operand, values: list[Array], wide: bool) -> Array:
     value = values[operand.node]
-    shifted: Array = (value.astype(object) if wide else value) * (1 << operand.shift)
-    return shifted
+    if wide:
+        value = value.astype(object)
+    return value << operand.shift if operand.shift else value

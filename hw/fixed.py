@@ -30,6 +30,8 @@ NAMED = re.compile(
 )
 # Integers below this magnitude may be added and shifted by a bit in 64-bit words.
 SMALL = 1 << 62
+# Bits of a format or of a rounding that leave such words room.
+NARROW = 61
 
 
 class Rounding(Enum):
@@ -111,14 +113,16 @@ def quantise(values: Array, fraction: int, format: FixedPoint) -> Array:
 
     Equation: round(v * 2**(format.fraction - fraction)), then the overflow.
     """
+    import numpy as np
+
+    dropped = fraction - format.fraction
     # Python integers hold everything between; 64 bits come back where they suffice.
-    rounded = _rounded(values.astype(object), fraction - format.fraction, format.rounding)
+    small = values.dtype != object and 0 <= dropped < NARROW and format.bits < NARROW
+    rounded = _rounded(values.astype(np.int64 if small else object), dropped, format.rounding)
     low, high = format.interval
     if format.overflow is Overflow.WRAP:
         span = 1 << format.bits
         return integers_of((rounded - low) % span + low, max(-low, high))
-    import numpy as np
-
     return integers_of(np.clip(rounded, low, high), max(-low, high))
 
 
@@ -126,7 +130,7 @@ def integers_of(values: Array, reach: int) -> Array:
     """The same integers in 64-bit words where `reach`, their largest magnitude, allows, else as Python's."""
     import numpy as np
 
-    return values.astype(np.int64 if reach < SMALL else object)
+    return values.astype(np.int64 if reach < SMALL else object, copy=False)
 
 
 def _rounded(values: Array, dropped: int, rounding: Rounding) -> Array:
@@ -139,5 +143,5 @@ def _rounded(values: Array, dropped: int, rounding: Rounding) -> Array:
         return below
     half, rest = 1 << (dropped - 1), values % (1 << dropped)
     up = (rest >= half) if rounding is Rounding.RND else (rest > half) | ((rest == half) & (below % 2 == 1))
-    result: Array = below + up.astype(object)
+    result: Array = below + up.astype(values.dtype)
     return result

@@ -8,10 +8,9 @@ them, as the exact convention counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from operator import index
 
 from nncomplexity.arithmetic import Places
 from nncomplexity.errors import UsageError
@@ -20,17 +19,19 @@ from nncomplexity.formats import Accumulation, Binary, Format, Mixed
 from nncomplexity.ops import Role
 from nncomplexity.requantization import Requantization
 
-from .bundles import Bundle, UnsupportedLayer, aligned, paired
+from .bundles import Bundle, UnsupportedLayer, Weight, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
 from .lookups import TABLE_OPERAND, check_activation, looked_up, narrowed
 from .netlist import Graph, Operand, Port
 from .nodes import width_of
 from .selecting import arranged, extremes, nearest, taken
 from .selecting import chosen as choice
-from .sums import known_sums, product_interval, sums
+from .signs import magnitude, rectified, signed
+from .stated import integer, interval, point, whole
+from .sums import check_values, known_sums, product_interval, sums
 from .trees import tree
 
-__all__ = ["STYLES", "Netlist"]
+__all__ = ["STYLES", "Netlist", "check_values", "whole"]
 
 STYLES = ("mac", "shiftadd")
 
@@ -39,10 +40,9 @@ class Netlist:
     """Builds `graph` from equations.
 
     weights: known integers by the name the equations give them, in index order, a bias in units of the sum it joins.
-    rectifies: a comparison is a ReLU. states: the variables, by their order, that are registers. activation: how a
-    function of more bits than a table has is computed, "piecewise" where there are such pieces, or "table".
-    table_operand: what the operand of a table is brought to where it has more bits. rounding, overflow: of what is
-    stored between verbs. After the equations: names and formats of the constants, terms of a row of weights.
+    rectifies: a comparison is a ReLU. activation: how a function of more bits than a table has is computed, "piecewise"
+    where there are such pieces, or "table". table_operand: what the operand of a table is brought to where it has more
+    bits. rounding, overflow: of what is stored between verbs.
     Raises: UnsupportedLayer wherever the vocabulary leaves open which element meets which.
     """
 
@@ -52,7 +52,6 @@ class Netlist:
         weights: Mapping[str, Sequence[int]] | None = None,
         *,
         rectifies: bool = False,
-        states: Collection[int] = (),
         activation: str = "piecewise",
         table_operand: FixedPoint = TABLE_OPERAND,
         rounding: Rounding = Rounding.TRN,
@@ -63,47 +62,53 @@ class Netlist:
         check_activation(activation)
         self.graph = Graph()
         self.names: dict[str, str] = {}
-        self.formats: dict[str, Format] = {}
-        self.columns: dict[str, int] = {}
-        self.variables: list[Bundle] = []
-        self.stored: list[Bundle] = []
+        self.weights: dict[str, Weight] = {}
         self.unread: dict[int, Bundle] = {}
+        self.states: dict[int, tuple[Bundle, Format]] = {}
+        self.kept: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
         self._activation = activation
-        self._table_operand, self._rounding, self._overflow = table_operand, rounding, overflow
-        self._states, self._constants, self._used = frozenset(states), 0, set[str]()
+        self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
+        self.tabled: list[FixedPoint | None] = []
+        self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
-        place = len(self.variables)
-        state = place in self._states
-        found = self._entered(f"{'s' if state else 'x'}{place}", whole(elements), format, name, state)
-        self.variables.append(found)
+        return self._moving("x", elements, format, name)
+
+    def state(self, elements: Size, format: Format, name: str = "") -> Bundle:
+        found = self._moving("s", elements, format, name, register=True)
+        self.states[id(found)] = found, format
         return found
 
+    def keep(self, state: Bundle, value: Bundle) -> None:
+        if id(state) not in self.states or id(state) in self.kept or state.elements != value.elements:
+            raise UnsupportedLayer("what is kept is no state, is kept twice, or has another number of elements")
+        self._read(value)
+        self.kept[id(state)] = value
+
     def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Bundle:
-        if value is not None:
-            return self._valued(whole(elements), format, value)
-        if name:
-            self.formats[name] = format
         known = self._weights.get(name) if name else None
+        if name:
+            if name in self.weights:
+                raise UnsupportedLayer(f"several tensors are called {name}: known values cannot tell them apart")
+            self.weights[name] = Weight(format, whole(elements), 0)
+        elif value is not None:
+            return self._mathematical(whole(elements), format, value)
         if known is None:
             port = f"w{self._constants}"
             self._constants += 1
             return replace(self._entered(port, whole(elements), format, name), constant=True, name=name)
-        if name in self._used:
-            raise UnsupportedLayer(f"several tensors are called {name}: known values cannot tell them apart")
         self._used.add(name)
-        low, high = _interval(format)
-        values = tuple(_integer(name, value) for value in known)
+        low, high = interval(format)
+        values = tuple(integer(name, value) for value in known)
         if len(values) != whole(elements):
             raise UsageError(
                 "E-KERNEL-WEIGHTS", f"{name} has {len(values)} values, expected {elements}; give one for each weight"
             )
-        fraction = format.fraction
         return Bundle(
             low=low,
             high=high,
-            fraction=fraction if isinstance(fraction, int) else 0,
+            fraction=point(format),
             constant=True,
             values=values,
             width=format.width,
@@ -113,16 +118,13 @@ class Netlist:
         )
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Bundle:
-        ends = [a * b for a in _interval(sum.left) for b in _interval(sum.right)]
+        ends = [a * b for a in interval(sum.left) for b in interval(sum.right)]
         low, high = min(ends) * whole(sum.terms), max(ends) * whole(sum.terms)
-        fraction = sum.left.fraction + sum.right.fraction
-        if not isinstance(fraction, int):
-            fraction = 0
-        place, width = f"x{len(self.variables)}", width_of(low, high)
-        nodes = self.graph.port(Port(place, whole(elements), width, False, low, high, fraction))
-        found = Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
-        self.variables.append(found)
-        return found
+        left, right = (point(each) for each in (sum.left, sum.right))
+        fraction = left + right
+        port = Port(f"x{self._variables}", whole(elements), width_of(low, high), False, low, high, fraction)
+        self._variables += 1
+        return Bundle(nodes=tuple(self.graph.port(port)), low=low, high=high, fraction=fraction)
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
@@ -137,29 +139,32 @@ class Netlist:
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Bundle:
-        if products is not None or additions is not None:
+        if row is None and (products is not None or additions is not None):
             raise UnsupportedLayer("a sparse product names how many terms a row has, not which; give the rows in full")
-        columns, rows = whole(terms), whole(outputs)
+        columns, rows = whole(terms if row is None else row), whole(outputs)
         if x.elements not in (columns, columns * rows) or weight.elements != columns * rows:
             raise UnsupportedLayer(
                 f"{rows} sums of {columns} products are made of {x.elements} and {weight.elements} numbers: the "
                 "equations do not say which belong together"
             )
         self._read(x, weight)
-        self._of_rows(weight, columns)
+        if weight.name in self.weights:
+            self.weights[weight.name] = self.weights[weight.name]._replace(rows=rows)
         if x.constant and x.values is not None:
             x = self._placed(x)
-        inputs = [x.nodes if x.elements == columns else x.nodes[row * columns :][:columns] for row in range(rows)]
+        inputs = [x.nodes if x.elements == columns else x.nodes[at * columns :][:columns] for at in range(rows)]
         if weight.values is not None and not x.constant:
-            numbers = [weight.values[row * columns :][:columns] for row in range(rows)]
+            numbers = [weight.values[at * columns :][:columns] for at in range(rows)]
             return self._result(known_sums(self.graph, self._style, inputs, numbers, (x, weight), role))
         placed = self._placed(weight)
         each = [
-            [self.graph.multiply(a, b, role) for a, b in zip(inputs[row], placed.nodes[row * columns :], strict=False)]
-            for row in range(rows)
+            [self.graph.multiply(a, b, role) for a, b in zip(wires, placed.nodes[at * columns :], strict=False)]
+            for at, wires in enumerate(inputs)
         ]
-        return self._result(sums(self.graph, each, product_interval(x, placed), x.fraction + placed.fraction, role))
+        fraction = x.fraction + placed.fraction
+        return self._result(sums(self.graph, each, product_interval(x, placed), fraction, role))
 
     def sum(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
         columns, rows = whole(terms), whole(outputs)
@@ -179,7 +184,6 @@ class Netlist:
         if left.constant and not right.constant:
             left, right = right, left
         self._read(left, right)
-        self._of_rows(right, 1)
         if right.values is not None and not left.constant:
             values = paired(right.values, left.elements)
             inputs = [(node,) for node in left.nodes]
@@ -194,6 +198,10 @@ class Netlist:
     def compare(
         self, left: Bundle, right: Bundle, *, role: Role, kept: str = "", chosen: tuple[Bundle, Bundle] | None = None
     ) -> Bundle:
+        if left.signs and kept == "greater" and right.number == 0:
+            self._taken(left)
+            self._read(right)
+            return self._result(replace(left, nodes=rectified(self.graph, left, role)))
         self._read(left, right, *(chosen or ()))
         left = self._placed(left)
         if chosen is not None:
@@ -230,17 +238,18 @@ class Netlist:
         if stored is None:
             raise UnsupportedLayer(f"the equations do not say in which format {function} is stored")
         self._read(x)
-        found = looked_up(
+        found, seen = looked_up(
             self.graph,
             self._placed(x),
             function,
             self._fixed(stored),
-            _interval(stored),
+            interval(stored),
             role=role,
             operand=self._table_operand,
             activation=self._activation,
             members=members() if members else (),
         )
+        self.tabled.append(seen)
         return self._result(replace(found, format=stored))
 
     def arrange(self, parts: Sequence[Bundle], elements: Size, places: Places) -> Bundle:
@@ -250,7 +259,8 @@ class Netlist:
 
     def piece(self, memory: Bundle, x: Bundle, elements: Size, *, pieces: Size) -> Bundle:
         self._read(memory, x)
-        seen = narrowed(self.graph, self._placed(x))
+        seen, format = narrowed(self.graph, self._placed(x))
+        self.tabled.append(format)
         return self._result(taken(self.graph, self._placed(memory), seen, whole(elements), whole(pieces)))
 
     def broadcast(self, x: Bundle, elements: Size) -> Bundle:
@@ -261,16 +271,26 @@ class Netlist:
         if change is not None and not change.nothing:
             raise UnsupportedLayer("it changes the scale of integers by a multiplier that the netlist does not know")
         self._read(x)
-        found = self.quantised(x, format)
-        self.stored.append(found)
-        return self._result(found)
+        return self._result(self.quantised(x, format))
+
+    def magnitude(self, x: Bundle) -> Bundle:
+        self._read(x)
+        return self._result(magnitude(self.graph, self._placed(x)))
+
+    def signed(self, x: Bundle, like: Bundle) -> Bundle:
+        self._taken(x)
+        self._read(like)
+        return self._result(signed(self.graph, x, like))
 
     def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
         raise UnsupportedLayer("its zero points are taken off outside the equations; fold them into the bias")
 
     def quantised(self, x: Bundle, format: Format) -> Bundle:
         """A bundle stored in a format, by the rounding and overflow of this netlist."""
-        fixed, (low, high) = self._fixed(format), _interval(format)
+        fixed, (low, high) = self._fixed(format), interval(format)
+        held = [self.graph.nodes[node] for node in x.nodes]
+        if held and all((node.format, node.low, node.high) == (fixed, low, high) for node in held):
+            return x
         nodes = tuple(self.graph.quantise(node, fixed, (low, high)) for node in self._placed(x).nodes)
         return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction, format=format)
 
@@ -280,30 +300,30 @@ class Netlist:
         return sorted(set(self._weights) - self._used)
 
     def _fixed(self, format: Format) -> FixedPoint:
-        return FixedPoint.of(format, self._rounding, self._overflow)
+        return FixedPoint.of(format, self.rounding, self.overflow)
 
-    def _entered(self, port: str, elements: int, format: Format, name: str, register: bool = False) -> Bundle:
-        low, high = _interval(format)
-        if isinstance(format, Binary | Mixed):
-            raise UnsupportedLayer(f"a number on a port is {format}: its one encoding is not known; give its values")
-        if name:
-            self.names[name] = port
-        fraction = format.fraction if isinstance(format.fraction, int) else 0
-        nodes = self.graph.port(Port(port, elements, format.width, not format.signed, low, high, fraction, register))
-        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction, format=format)
+    def _moving(self, letter: str, elements: Size, format: Format, name: str, *, register: bool = False) -> Bundle:
+        port = f"{letter}{self._variables}"
+        self._variables += 1
+        return self._entered(port, whole(elements), format, name, register)
 
-    def _valued(self, elements: int, format: Format, value: Fraction) -> Bundle:
-        """The number that mathematics says, as near as the format comes."""
-        low, high = ends = _interval(format)
-        fraction = format.fraction if isinstance(format.fraction, int) else 0
+    def _mathematical(self, elements: int, format: Format, value: Fraction) -> Bundle:
+        """A number that mathematics says, as near as the format holds it."""
+        low, high = ends = interval(format)
+        fraction = point(format)
         node = self.graph.constant(nearest(value, fraction, ends), fraction, ends, format.width, not format.signed)
         nodes = (node,) * elements
         return Bundle(nodes=nodes, low=low, high=high, fraction=fraction, constant=True, number=value, format=format)
 
-    def _of_rows(self, weight: Bundle, columns: int) -> None:
-        """How many numbers of a tensor belong to one sum."""
-        if weight.name:
-            self.columns[weight.name] = columns
+    def _entered(self, port: str, elements: int, format: Format, name: str, register: bool = False) -> Bundle:
+        low, high = interval(format)
+        if isinstance(format, Binary | Mixed):
+            raise UnsupportedLayer(f"a number on a port is {format}: its one encoding is not known; give its values")
+        if name:
+            self.names[name] = port
+        fraction = point(format)
+        nodes = self.graph.port(Port(port, elements, format.width, not format.signed, low, high, fraction, register))
+        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction, format=format)
 
     def _placed(self, bundle: Bundle) -> Bundle:
         """A bundle whose numbers are wires, known ones too."""
@@ -316,10 +336,13 @@ class Netlist:
         return replace(bundle, nodes=nodes, values=None)
 
     def _combined(self, left: Bundle, right: Bundle, role: Role, sign: int) -> Bundle:
-        self._read(left, right)
+        self._taken(left)
+        self._read(right)
         right = self._biases(left, right) if role is Role.BIAS and right.values is not None else right
         left, right = self._placed(left), self._placed(right)
         fraction = max(left.fraction, right.fraction)
+        if left.signs and (sign < 0 or fraction > left.fraction):
+            raise UnsupportedLayer("to a magnitude are only added numbers of no more bits behind the point")
         ones = aligned(self.graph, left, fraction)
         others = paired(aligned(self.graph, right, fraction), len(ones))
         make = self.graph.add if sign > 0 else self.graph.subtract
@@ -327,7 +350,7 @@ class Netlist:
         a = left.low << fraction - left.fraction, left.high << fraction - left.fraction
         b = right.low << fraction - right.fraction, right.high << fraction - right.fraction
         low, high = (a[0] + b[0], a[1] + b[1]) if sign > 0 else (a[0] - b[1], a[1] - b[0])
-        return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=fraction))
+        return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=fraction, signs=left.signs))
 
     @staticmethod
     def _biases(left: Bundle, right: Bundle) -> Bundle:
@@ -340,27 +363,13 @@ class Netlist:
     def _read(self, *operands: Bundle) -> None:
         """What is read is no output of the kernel."""
         for operand in operands:
-            self.unread.pop(id(operand), None)
+            if operand.signs:
+                raise UnsupportedLayer("a magnitude is only added to, compared with 0 and given its sign again")
+            self._taken(operand)
+
+    def _taken(self, operand: Bundle) -> None:
+        self.unread.pop(id(operand), None)
 
     def _result(self, bundle: Bundle) -> Bundle:
         self.unread[id(bundle)] = bundle
         return bundle
-
-
-def whole(size: Size) -> int:
-    """A size as an int. Raises UsageError E-EXACT-SYMBOL for a free one."""
-    if isinstance(size, int):
-        return size
-    raise UsageError("E-EXACT-SYMBOL", f"a kernel needs integers, found {size}; bind free dims with --dim")
-
-
-def _integer(name: str, value: object) -> int:
-    if hasattr(value, "__index__"):
-        return index(value)
-    raise UsageError("E-KERNEL-WEIGHTS", f"{name} holds {value!r}, expected integers; quantize the weights first")
-
-
-def _interval(format: Format) -> tuple[int, int]:
-    if format.floating:
-        raise UnsupportedLayer(f"a number of it is {format}: only fixed point has a kernel; give its bits")
-    return format.interval

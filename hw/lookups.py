@@ -43,41 +43,38 @@ def looked_up(
     operand: FixedPoint,
     activation: str,
     members: Members,
-) -> Bundle:
-    """A function of every wire. Raises UnsupportedLayer for one that is not known, or is of two numbers."""
+) -> tuple[Bundle, FixedPoint | None]:
+    """A function of every wire, and what its table sees, None of straight pieces.
+
+    Raises: UnsupportedLayer for a function that is not known, or is of two numbers.
+    """
     if function not in (FAMILIES if members else FUNCTIONS):
         raise UnsupportedLayer(f"no table is known of '{function}'")
     low, high = ends
     wide = _bits(graph, x) > operand.bits
     if wide and activation == "piecewise" and function in FORMS:
-        nodes = tuple(piecewise(graph, node, function, result, ends, role) for node in x.nodes)
-        return Bundle(nodes=nodes, low=low, high=high, fraction=result.fraction)
-    if not wide:
-        signed = not all(graph.nodes[node].unsigned for node in x.nodes)
-        bits = _bits(graph, x)
-        seen = FixedPoint(bits=bits, integer=bits - x.fraction, signed=signed)
-    elif members:
-        x = narrowed(graph, x)
-        seen = replace(operand, integer=operand.bits - x.fraction, signed=not graph.nodes[x.nodes[0]].unsigned)
+        straight = tuple(piecewise(graph, node, function, result, ends, role) for node in x.nodes)
+        return Bundle(nodes=straight, low=low, high=high, fraction=result.fraction), None
+    if members or not wide:
+        x, seen = narrowed(graph, x)
     else:
         x, seen = replace(x, nodes=tuple(graph.quantise(node, operand) for node in x.nodes)), operand
-    each = members or ((),)
-    tables = [Table(function=function, operand=seen, result=result, member=member) for member in each]
+    tables = [Table(function=function, operand=seen, result=result, member=member) for member in members or ((),)]
     nodes = tuple(graph.table(node, tables[at % len(tables)], role, ends) for at, node in enumerate(x.nodes))
-    return Bundle(nodes=nodes, low=low, high=high, fraction=result.fraction)
+    return Bundle(nodes=nodes, low=low, high=high, fraction=result.fraction), seen
 
 
-def narrowed(graph: Graph, x: Bundle) -> Bundle:
-    """Wires without the lowest bits that are more than a table has: their range stays."""
+def narrowed(graph: Graph, x: Bundle) -> tuple[Bundle, FixedPoint]:
+    """Wires without the lowest bits that are more than a table has, and their format: the range stays."""
     bits = _bits(graph, x)
-    if bits <= TABLE_BITS:
-        return x
-    fraction = x.fraction - (bits - TABLE_BITS)
     signed = not all(graph.nodes[node].unsigned for node in x.nodes)
+    if bits <= TABLE_BITS:
+        return x, FixedPoint(bits=bits, integer=bits - x.fraction, signed=signed)
+    fraction = x.fraction - (bits - TABLE_BITS)
     format = FixedPoint(bits=TABLE_BITS, integer=TABLE_BITS - fraction, signed=signed)
     nodes = tuple(graph.quantise(node, format) for node in x.nodes)
     low, high = format.interval
-    return Bundle(nodes=nodes, low=low, high=high, fraction=fraction, format=x.format)
+    return Bundle(nodes=nodes, low=low, high=high, fraction=fraction, format=x.format), format
 
 
 def _bits(graph: Graph, x: Bundle) -> int:

@@ -34,6 +34,7 @@ class Graph:
         self.evaluations: list[Operator] = []
         self._inside = False
         self._constants: dict[tuple[object, ...], int] = {}
+        self._signs: dict[int, int] = {}
 
     def port(self, port: Port) -> list[int]:
         """The nodes of a new input or register port, element 0 first."""
@@ -169,6 +170,20 @@ class Graph:
         node = self.nodes[operand]
         return self._like(node, Operation.RECTIFY, (Operand(operand),), (node.low, max(node.high, 0)), role)
 
+    def sign(self, operand: int) -> int:
+        """-1 where the operand is negative, else 0, in its smallest units."""
+        if operand not in self._signs:
+            node = self.nodes[operand]
+            ends = -int(node.low < 0), -int(node.high < 0)
+            one = (Operand(operand),)
+            self._signs[operand] = self._plain(Operation.SIGN, one, ends, node.fraction, 1, Role.ACTIVATION)
+        return self._signs[operand]
+
+    def turn(self, operand: int, sign: int, interval: tuple[int, int]) -> int:
+        """The operand where the sign is 0, -operand - 1 where it is -1; `interval` is what that is known to keep."""
+        operands, fraction = (Operand(operand), Operand(sign)), self.nodes[operand].fraction
+        return self._plain(Operation.TURN, operands, interval, fraction, width_of(*interval), Role.ACTIVATION)
+
     def quantise(self, operand: int, format: FixedPoint, interval: tuple[int, int] | None = None) -> int:
         """The operand stored in a format; `interval` where it is known to hold less."""
         low, high = interval or format.interval
@@ -209,6 +224,22 @@ class Graph:
         """Bits of state."""
         return sum(node.width for node in self.nodes if node.operation is Operation.REGISTER)
 
+    @property
+    def unread(self) -> set[int]:
+        """Nodes whose value goes nowhere: all that would read it multiplies by a known 0."""
+        read = {operand.node for node in self.nodes for operand in node.operands} | set(self.feeds.values())
+        read.update(node for nodes in self.outputs.values() for node in nodes)
+        return set(range(len(self.nodes))) - read
+
+    @property
+    def tables(self) -> dict[Table, str]:
+        """The name of each table's module, in order of first use."""
+        found: dict[Table, str] = {}
+        for node in self.nodes:
+            if node.table is not None:
+                found.setdefault(node.table, f"nc_table_{len(found)}")
+        return found
+
     def _operators(self, node: Node) -> list[Operator]:
         simple = {
             Operation.ADD: Kind.ADD,
@@ -229,11 +260,15 @@ class Graph:
         """An addition where bits are rounded away, comparisons with the ends that can be passed."""
         assert node.format is not None
         width, found = self.rounding_width(node), []
-        if node.format.rounding is not Rounding.TRN and self.nodes[node.operands[0].node].fraction > node.fraction:
+        if node.format.rounding is not Rounding.TRN and self.rounds(node):
             found.append(Operator(Kind.ADD, node.role, width))
         if node.format.overflow is not Overflow.WRAP:
             found.extend([Operator(Kind.COMPARE, node.role, width)] * sum(self.passed_ends(node)))
         return found
+
+    def rounds(self, node: Node) -> bool:
+        """Whether a quantised node loses bits behind the binary point."""
+        return self.nodes[node.operands[0].node].fraction > node.fraction
 
     def rounding_width(self, node: Node) -> int:
         """Bits of a quantised node between its rounding and its overflow: an adder is as wide as its operands."""
@@ -270,10 +305,11 @@ class Graph:
 
     def drop_unread(self, names: Collection[str]) -> None:
         """Leave out those of these input ports that nothing reads."""
-        read = {operand.node for node in self.nodes for operand in node.operands} | set(self.feeds.values())
-        read.update(node for nodes in self.outputs.values() for node in nodes)
-        used = {node.port for place, node in enumerate(self.nodes) if place in read}
+        unread = self.unread
+        used = {node.port for place, node in enumerate(self.nodes) if place not in unread}
         dropped = {name for name in names if name not in used}
+        if not dropped:
+            return
         kept = [place for place, node in enumerate(self.nodes) if node.port not in dropped]
         moved = {old: new for new, old in enumerate(kept)}
         self.nodes = [
@@ -284,6 +320,7 @@ class Graph:
         self.outputs = {name: tuple(moved[node] for node in nodes) for name, nodes in self.outputs.items()}
         self.feeds = {moved[register]: moved[source] for register, source in self.feeds.items()}
         self._constants = {key: moved[node] for key, node in self._constants.items()}
+        self._signs = {moved[node]: moved[sign] for node, sign in self._signs.items()}
 
     def _sum(
         self, operation: Operation, operands: tuple[Operand, Operand], ends: tuple[int, int], role: Role, both: bool

@@ -24,6 +24,8 @@ class Operation(Enum):
     WIRE shifts and renames: it adds no cell, and hides that low bits are always zero from what reads it.
     GREATER and LESSER select one of two, RECTIFY 0 in place of a negative number. LESS is one bit, the first operand
     below the second; SELECT is its second operand where its first is that bit, else its third.
+    GREATER selects the greater of two, RECTIFY 0 in place of a negative number. SIGN is the sign bit, -1 or 0, a wire;
+    TURN turns all bits over where a sign is set.
     """
 
     INPUT = "input"
@@ -40,6 +42,8 @@ class Operation(Enum):
     LESS = "less"
     SELECT = "select"
     RECTIFY = "rectify"
+    SIGN = "sign"
+    TURN = "turn"
     QUANTISE = "quantise"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from nncomplexity.accounting import Matrix, count
@@ -17,22 +18,22 @@ from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
-from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
-from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.ops import Role
 from nncomplexity.quantization import parse_quantization
 
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
-from .cells import packed, unpacked
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
+from .idealised import idealised
 from .kernels import whole
 from .nodes import Operator, operators
+from .numbers import execute
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
+from .words import packed, unpacked
 
 if TYPE_CHECKING:
     from typing import Any
@@ -44,8 +45,13 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "prove", "verify"]
 
 STEPS = 20
+# Samples with weights of their own on the ports, for two steps.
+WEIGHTS = 16
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
-ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
+ROWS = (
+    *("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers"),
+    *("logic", "shifts", "control"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,8 @@ class Verdict:
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
-    equal.
+    equal. idealised: additions of one execution that the published form charges otherwise, with both figures and the
+    reason.
     """
 
     name: str
@@ -68,6 +75,7 @@ class Verdict:
     first_difference: str
     operations: int
     inner_operations: int = 0
+    idealised: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -89,6 +97,8 @@ def verify(
 ) -> Verdict:
     """Emit the kernel of one execution of a layer, run it on vectors, count it, and compare.
 
+    A bidirectional cell is proved as one of its directions, whose count is taken twice: both have the same equations,
+    and where weights are built in, the other has a kernel of its own.
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
@@ -123,10 +133,12 @@ def prove(
     kernel = build(filled, chosen, built_in, activation=activation)
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
+    tables = _tables(kernel, design)
     counts = _counts(filled, kernel, chosen, built_in, design)
     steps = STEPS if kernel.graph.feeds else 1
     moving = _inputs(kernel, vectors, steps, random)
     values = _values(kernel, design, moving, ports, (filled, known, chosen))
+    values += _any_weights(kernel, design, moving, ports, random)
     return Verdict(
         name=part.name,
         style=chosen,
@@ -134,11 +146,12 @@ def prove(
         simulator=design.tool,
         vectors=vectors,
         steps=steps,
-        values_equal=not values,
+        values_equal=not tables + values,
         counts_equal=not counts,
-        first_difference=(values + counts + [""])[0],
+        first_difference=(tables + values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
         inner_operations=sum(kernel.graph.insides().values()),
+        idealised=idealised(_once(filled)),
     )
 
 
@@ -161,9 +174,9 @@ def _weights(
 ) -> dict[str, Sequence[int]]:
     """The weights by name: those given, and drawn ones for the rest."""
     found = dict(given)
-    for name, port in probe.names.items():
-        if port.startswith("w") and name not in found:
-            found[name] = drawn_weights(random, probe.formats[name], probe.graph.inputs[port].elements)
+    for name, weight in probe.weights.items():
+        if name in probe.names and name not in found:
+            found[name] = drawn_weights(random, weight.format, weight.elements)
     return found
 
 
@@ -199,8 +212,8 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    operands = {name: _matrix(values, kernel.columns.get(name, 1)) for name, values in known.items()}
-    once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
+    operands = {name: _matrix(values, kernel.weights[name].rows or len(values)) for name, values in known.items()}
+    once = _once(layer)
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
@@ -214,13 +227,13 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
     return found
 
 
-def _matrix(values: Sequence[int], columns: int) -> Matrix:
-    return replace(Matrix.of(values), arrange=lambda array: array.reshape(-1, columns), _trees={})
+def _once(layer: Layer) -> Layer:
+    """A layer of one step: the kernel of every step is the same."""
+    return replace(layer, steps=1) if "steps" in layer.spec else layer  # type: ignore[call-arg]
 
 
-def _outputs(layer: Layer) -> int:
-    named = (getattr(layer, name, None) for name in ("units", "filters", "hidden"))
-    return next(size for size in named if isinstance(size, int))
+def _matrix(values: Sequence[int], outputs: int) -> Matrix:
+    return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
 
 
 def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
@@ -239,16 +252,35 @@ def _values(
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
     import numpy as np
 
-    first = next(iter(moving.values()))
-    steps, vectors = len(first), len(first[0])
-    fixed = {name: np.tile(values, (vectors, 1)) for name, values in ports.items()}
-    wanted = kernel.outputs(moving, fixed)
-    simulated = _simulated(kernel, design, {**moving, **{name: [each] * steps for name, each in fixed.items()}}, wanted)
+    held = {name: np.atleast_2d(values) for name, values in ports.items()}
+    wanted = kernel.trace(moving, held)
+    simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
     layer, known, style = equation
-    if not isinstance(layer, Dense):
-        return simulated
-    shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
+    plain = execute(layer, kernel, moving, known, joining=style == "shiftadd")
+    for step, (one, other) in enumerate(zip(plain, wanted, strict=True)):
+        for name, values in one.items():
+            simulated += _unequal(f"equations and netlist, {name}, step {step}", values, other[name])
+    return simulated
+
+
+def _any_weights(
+    kernel: Kernel,
+    design: Design,
+    moving: Mapping[str, Sequence[Array]],
+    ports: Mapping[str, Array],
+    random: np.random.Generator,
+) -> list[str]:
+    """Where simulation and netlist differ when every sample has weights of its own on the ports."""
+    if not ports:
+        return []
+    few = {name: [values[-WEIGHTS:] for values in steps[:2]] for name, steps in moving.items()}
+    samples = len(next(iter(few.values()))[0])
+    drawn = {}
+    for name, numbers in ports.items():
+        port = kernel.graph.inputs[name]
+        drawn[name] = drawn_inputs(random, (port.low, port.high), samples, len(numbers))
+    each = {**few, **{name: [values] for name, values in drawn.items()}}
+    return _simulated(kernel, design, each, kernel.trace(few, drawn))
 
 
 def _simulated(
@@ -262,35 +294,41 @@ def _simulated(
         name: np.array([packed(numbers, graph.inputs[name].width) for numbers in values], object)
         for name, values in each.items()
     }
+    # One row of numbers is held.
+    words = {name: values[0] if len(values) == 1 else values for name, values in words.items()}
     if graph.feeds:
-        found: Mapping[str, Sequence[Any]] = design.run_clocked(words, steps, signed=())
+        found = design.run_clocked(words, steps, signed=())
     else:
-        once = design.run({name: values[0] for name, values in words.items()}, signed=())
-        found = {name: [values] for name, values in once.items()}
+        found = {name: values[None] for name, values in design.run(words, signed=()).items()}
     differences = list[str]()
-    for step, numbers in enumerate(wanted):
-        for name, nodes in graph.outputs.items():
-            if nodes:
-                first = graph.nodes[nodes[0]]
-                other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
-                differences += _unequal(f"netlist and simulation, step {step}", numbers[name], other)
+    for step, (name, nodes) in product(range(steps), graph.outputs.items()):
+        if nodes:
+            first = graph.nodes[nodes[0]]
+            other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
+            place = f"step {step}" if name == "y0" else f"{name}, step {step}"
+            differences += _unequal(f"netlist and simulation, {place}", wanted[step][name], other)
     return differences
 
 
-def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:
-    """W x + b as it is written, a bias on a port so many bits above its sum."""
+def _tables(kernel: Kernel, design: Design) -> list[str]:
+    """Where the entries of a table in the text differ from its function: no vectors reach all of them."""
     import numpy as np
 
-    matrix = np.array(known["weight"], object).reshape(_outputs(layer), -1)
-    sums: Array = x.astype(object) @ matrix.T
-    return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
+    found = []
+    for table, name in kernel.graph.tables.items():
+        entries = np.array(table.entries, object) % (1 << table.result.bits)
+        read = design.module(name).run({"a": np.arange(len(entries))}, signed=())["y"]
+        found += _unequal(f"{table.function} and {name}", entries[:, None], read[:, None])
+    return found
 
 
 def _unequal(what: str, one: Array, other: Array) -> list[str]:
     import numpy as np
 
-    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
-    if not len(places):
+    if np.shape(one) != np.shape(other):
+        one = np.broadcast_to(one, np.shape(other))
+    if np.array_equal(one, other):
         return []
+    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
     sample, element = places[0].tolist()
     return [f"{what}: vector {sample}, element {element}: {one[sample][element]} and {other[sample][element]}"]

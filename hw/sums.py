@@ -11,7 +11,7 @@ from .bundles import Bundle
 from .netlist import Graph, Operand
 from .trees import digit_sum, known_product, product_sum
 
-__all__ = ["known_sums", "product_interval", "sums"]
+__all__ = ["check_values", "known_sums", "product_interval", "sums"]
 
 
 def known_sums(
@@ -25,7 +25,7 @@ def known_sums(
     """Sums of products by known numbers, all of the interval that the widest of them needs."""
     x, weight = factors
     fraction = x.fraction + weight.fraction
-    _check(weight)
+    check_values(weight)
     low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
     high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
     nodes = []
@@ -60,7 +60,7 @@ def product_interval(left: Bundle, right: Bundle) -> tuple[int, int]:
     return min(corners), max(corners)
 
 
-def _check(weight: Bundle) -> None:
+def check_values(weight: Bundle) -> None:
     """Refuse known numbers outside their format."""
     wrong = [value for value in weight.values or () if not weight.low <= value <= weight.high]
     if wrong:

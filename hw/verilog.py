@@ -4,7 +4,8 @@ Datapath operators are modules called nc_*, control is none of them. Instances a
 the node (`bias_12`; a constant is `constant_7`), wires n0, n1 … after the node: no name of a model gets into the text.
 A shift is a concatenation with zeros, and the low bits of an adder's operand that are always zero stand as zeros at its
 instance, so that they can be read there. nc_wire and nc_constant are opaque on purpose: one kind of operator serves all
-elements of a value. Constants are two's-complement hexadecimals: -8'sd128 would be +128 in a wider place.
+elements of a value. An operator whose value goes nowhere, because the weights behind it are 0, is kept by an attribute:
+what is counted is there. Constants are two's-complement hexadecimals: -8'sd128 would be +128 in a wider place.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Iterator, Mapping
 
 from .fixed import Overflow, Rounding
 from .netlist import Graph, Node, Operand, Operation, Port
-from .tables import Table
 from .verilog_modules import MODULES, table_module
 
 __all__ = ["emit", "hexadecimal"]
@@ -28,6 +28,8 @@ CELLS = {
     Operation.LESSER: "nc_min",
     Operation.LESS: "nc_less",
     Operation.RECTIFY: "nc_relu",
+    Operation.SIGN: "nc_sign",
+    Operation.TURN: "nc_turn",
 }
 # Nodes that are no operators have no role.
 UNCHARGED = {Operation.CONSTANT, Operation.REGISTER, Operation.WIRE}
@@ -53,14 +55,18 @@ class _Text:
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph, self.name = graph, name
         self.cells: set[str] = set()
-        self.tables: dict[Table, int] = {}
+        self.tables = graph.tables
 
     def written(self) -> str:
-        lines = [line for place, node in enumerate(self.graph.nodes) for line in self._node(place, node)]
+        unread, lines = self.graph.unread, list[str]()
+        for place, node in enumerate(self.graph.nodes):
+            lines.extend(self._node(place, node))
+            if place in unread and node.operation not in (Operation.INPUT, Operation.CONSTANT):
+                lines[-1] = f"(* keep *) {lines[-1]}"
         for port, nodes in self.graph.outputs.items():
             lines.extend(self._output(port, nodes))
         modules = [MODULES[cell] for cell in MODULES if cell in self.cells]
-        modules += [table_module(f"nc_table_{number}", table) for table, number in self.tables.items()]
+        modules += [table_module(name, table) for table, name in self.tables.items()]
         body = "".join(f"  {line}\n" for line in lines)
         kernel = f"module {self.name} (\n  {f',{chr(10)}  '.join(self._ports())}\n);\n{body}endmodule\n"
         return "\n".join([*modules, kernel])
@@ -101,8 +107,7 @@ class _Text:
                 yield self._instance("nc_register", {"Y": node.width}, label, **ports)
             case Operation.TABLE:
                 assert node.table is not None
-                number = self.tables.setdefault(node.table, len(self.tables))
-                yield f"nc_table_{number} {label} (.a(n{node.operands[0].node}), .y(n{place}));"
+                yield f"{self.tables[node.table]} {label} (.a(n{node.operands[0].node}), .y(n{place}));"
             case Operation.SELECT:
                 condition, *others = node.operands
                 found = dict(zip("ab", (self._operand(each) for each in others), strict=True))

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from nncomplexity.errors import UsageError
 from nncomplexity.hw import tools
-from nncomplexity.hw.cells import Cell, Port, packed, unpacked
+from nncomplexity.hw.cells import Cell, Port
 from nncomplexity.hw.census import census
 from nncomplexity.hw.elaborate import Design, elaborate
 from nncomplexity.hw.simulate import Simulation
 from nncomplexity.hw.tools import NetlistError, ToolError
+from nncomplexity.hw.words import packed, unpacked
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
 

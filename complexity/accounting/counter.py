@@ -70,6 +70,12 @@ class Counter:
     def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Signal:
         return self.variable(elements, format, name)._replace(constant=True)
 
+    def state(self, elements: Size, format: Format, name: str = "") -> Signal:
+        return self.variable(elements, format, name)
+
+    def keep(self, state: Signal, value: Signal) -> None:
+        return None
+
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
 
@@ -101,6 +107,12 @@ class Counter:
 
     def arrange(self, parts: Sequence[Signal], elements: Size, places: Places) -> Signal:
         return parts[0]._replace(elements=elements)
+
+    def magnitude(self, x: Signal) -> Signal:
+        return x
+
+    def signed(self, x: Signal, like: Signal) -> Signal:
+        return x
 
     def piece(self, memory: Signal, x: Signal, elements: Size, *, pieces: Size) -> Signal:
         # Which numbers are taken is decided at the run: no product by them is one by a known number.

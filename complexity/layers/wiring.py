@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import isqrt
+from random import Random
 
 from ..arithmetic import Places
 from ..expressions import Size
 
-__all__ = ["cycled", "in_turn", "inverse", "inverse_root", "regrouped", "repeated", "size_of"]
+__all__ = ["cycled", "in_turn", "inverse", "inverse_root", "regrouped", "repeated", "size_of", "sparse"]
 
 # Bits behind the point of a root: far more than any format has.
 PRECISION = 128
@@ -34,6 +35,19 @@ def repeated(elements: Size, times: Size) -> Places:
 def cycled(elements: Size, times: Size) -> Places:
     """All numbers in order, so many times."""
     return lambda: list(range(size_of(elements))) * size_of(times)
+
+
+def sparse(rows: Size, columns: Size, kept: Size, seed: int = 0) -> Places:
+    """The columns that each row of a sparse matrix keeps, in order, so many in every row; the same at every run."""
+
+    def places() -> list[int]:
+        random, found = Random(seed), list[int]()
+        for _ in range(size_of(rows)):
+            drawn = sorted((random.random(), column) for column in range(size_of(columns)))
+            found.extend(sorted(column for _, column in drawn[: size_of(kept)]))
+        return found
+
+    return places
 
 
 def regrouped(groups: Size, terms: Size, times: Size) -> Places:
