@@ -27,7 +27,7 @@ from nncomplexity.layers.stpn import STPN
 
 from .bundles import UnsupportedLayer, Weight
 from .evaluation import evaluate
-from .fixed import Overflow, Rounding
+from .fixed import FixedPoint, Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
 
@@ -69,12 +69,16 @@ TABLED = frozenset({"sigmoid", "tanh", "softplus"})
 class Kernel:
     """graph: the netlist of one execution. names: ports by the names the equations give their operands.
 
-    weights: the constants that have a name, on ports or built in.
+    weights: the constants that have a name, on ports or built in. tabled: what the table of each look-up sees, in the
+    order of the equations. rounding, overflow: of what is stored.
     """
 
     graph: Graph
     names: Mapping[str, str]
     weights: Mapping[str, Weight] = field(default_factory=dict)
+    tabled: Sequence[FixedPoint] = ()
+    rounding: Rounding = Rounding.TRN
+    overflow: Overflow = Overflow.WRAP
 
     def run(self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None) -> list[Array]:
         """The output y0 of every step: of all that leaves the kernel the first."""
@@ -148,7 +152,14 @@ def finished(netlist: Netlist) -> Kernel:
         graph.output(f"y{number}", bundle.nodes)
     graph.drop_unread([name for name in graph.inputs if name.startswith("w")])
     names = {name: port for name, port in netlist.names.items() if port in graph.inputs}
-    return Kernel(graph=graph, names=names, weights=netlist.weights)
+    return Kernel(
+        graph=graph,
+        names=names,
+        weights=netlist.weights,
+        tabled=netlist.tabled,
+        rounding=netlist.rounding,
+        overflow=netlist.overflow,
+    )
 
 
 def _check(layer: layers.Layer) -> None:
@@ -158,8 +169,7 @@ def _check(layer: layers.Layer) -> None:
     if isinstance(layer, Conv1D) and layer.bias and layer.bias_variant == "P2":
         raise UnsupportedLayer("conv1d with bias variant P2 counts what no kernel does; choose P0 or P1")
     if isinstance(layer, GateL0RD) and layer.open_rate != 1:
-        fact = f"gatel0rd with open_rate {layer.open_rate} counts a mean of what runs; a kernel has every unit, choose 1"
-        raise UnsupportedLayer(fact)
+        raise UnsupportedLayer(f"gatel0rd with open_rate {layer.open_rate} is a mean; a kernel has all units, choose 1")
     if not isinstance(layer, Recurrent):
         return
     if layer.clip or layer.requantized is not None:

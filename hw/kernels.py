@@ -63,7 +63,8 @@ class Netlist:
         self.states: dict[int, tuple[Bundle, Format]] = {}
         self.kept: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
-        self._table_operand, self._rounding, self._overflow = table_operand, rounding, overflow
+        self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
+        self.tabled: list[FixedPoint] = []
         self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
@@ -213,6 +214,7 @@ class Netlist:
             operand = FixedPoint(bits=widest, integer=widest - x.fraction, signed=signed)
         else:
             nodes = tuple(self.graph.quantise(node, operand) for node in nodes)
+        self.tabled.append(operand)
         table = Table(function=function, operand=operand, result=self._fixed(result))
         low, high = ends = _interval(result)
         found = tuple(self.graph.table(node, table, role, ends) for node in nodes)
@@ -266,7 +268,7 @@ class Netlist:
         return sorted(set(self._weights) - self._used)
 
     def _fixed(self, format: Format) -> FixedPoint:
-        return FixedPoint.of(format, self._rounding, self._overflow)
+        return FixedPoint.of(format, self.rounding, self.overflow)
 
     def _moving(self, letter: str, elements: Size, format: Format, name: str, *, register: bool = False) -> Bundle:
         port = f"{letter}{self._variables}"

@@ -18,7 +18,6 @@ from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
-from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
 from nncomplexity.ops import Role
 from nncomplexity.quantization import parse_quantization
@@ -31,6 +30,7 @@ from .elaborate import Design, elaborate
 from .idealised import idealised
 from .kernels import whole
 from .nodes import Operator, operators
+from .numbers import execute
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
 from .words import packed, unpacked
@@ -248,10 +248,11 @@ def _values(
     wanted = kernel.trace(moving, held)
     simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
     layer, known, style = equation
-    if not isinstance(layer, Dense):
-        return simulated
-    shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
+    plain = execute(layer, kernel, moving, known, joining=style == "shiftadd")
+    for step, (one, other) in enumerate(zip(plain, wanted, strict=True)):
+        for name, values in one.items():
+            simulated += _unequal(f"equations and netlist, {name}, step {step}", values, other[name])
+    return simulated
 
 
 def _any_weights(
@@ -271,7 +272,7 @@ def _any_weights(
         port = kernel.graph.inputs[name]
         drawn[name] = drawn_inputs(random, (port.low, port.high), samples, len(numbers))
     each = {**few, **{name: [values] for name, values in drawn.items()}}
-    return _simulated(kernel, design, each, kernel.run(few, drawn))
+    return _simulated(kernel, design, each, kernel.trace(few, drawn))
 
 
 def _simulated(
@@ -313,20 +314,13 @@ def _tables(kernel: Kernel, design: Design) -> list[str]:
     return found
 
 
-def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:
-    """W x + b as it is written, a bias on a port so many bits above its sum."""
-    import numpy as np
-
-    matrix = np.array(known["weight"], object).reshape(whole(layer.units), -1)
-    sums: Array = x.astype(object) @ matrix.T
-    return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
-
-
 def _unequal(what: str, one: Array, other: Array) -> list[str]:
     import numpy as np
 
-    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
-    if not len(places):
+    if np.shape(one) != np.shape(other):
+        one = np.broadcast_to(one, np.shape(other))
+    if np.array_equal(one, other):
         return []
+    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
     sample, element = places[0].tolist()
     return [f"{what}: vector {sample}, element {element}: {one[sample][element]} and {other[sample][element]}"]
