@@ -31,6 +31,8 @@ __all__ = ["Numbers", "execute"]
 EXACT = 1 << 62
 FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
     "exp": np.exp,
+    # That of 0 is the greatest number the result holds.
+    "reciprocal": lambda x: np.divide(1, x, out=np.full(x.shape, np.inf), where=x != 0),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "softplus": lambda x: np.logaddexp(0, x),
@@ -98,8 +100,8 @@ class Numbers:
             low, high = format.interval
             nearest = min(max(round(value * Fraction(2) ** fraction), low), high)
             values = [nearest] * whole(elements)
-        elif name in self._known:
-            values, joining = list(self._known[name]), self._joining
+        elif name in self._known or not whole(elements):
+            values, joining = list(self._known.get(name, ())), self._joining
         else:
             raise UnsupportedLayer(f"a constant {quoted(name) or 'without a name'} has no numbers")
         return Vector(values=_smallest(np.array([values], object)), fraction=fraction, joining=joining)
