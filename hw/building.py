@@ -169,7 +169,8 @@ def _check(layer: layers.Layer) -> None:
     if isinstance(layer, Conv1D) and layer.bias and layer.bias_variant == "P2":
         raise UnsupportedLayer("conv1d with bias variant P2 counts what no kernel does; choose P0 or P1")
     if isinstance(layer, GateL0RD) and layer.open_rate != 1:
-        raise UnsupportedLayer(f"gatel0rd with open_rate {layer.open_rate} is a mean; a kernel has all units, choose 1")
+        fact = f"gatel0rd with open_rate {layer.open_rate} counts a mean of what runs; a kernel has every unit, choose 1"
+        raise UnsupportedLayer(fact)
     if not isinstance(layer, Recurrent):
         return
     if layer.clip or layer.requantized is not None:
