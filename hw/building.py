@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,10 +56,17 @@ class Kernel:
     graph: Graph
     names: Mapping[str, str]
 
-    def run(self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None) -> list[Array]:
+    def run(
+        self,
+        inputs: Mapping[str, Sequence[Array]],
+        fixed: Mapping[str, Array] | None = None,
+        *,
+        watch: Callable[[Mapping[str, Array]], None] | None = None,
+    ) -> list[Array]:
         """Steps one after the other from zero states: the output y0 of every step.
 
         inputs: port to its integers [samples, elements] at each step; fixed: ports that keep theirs, such as weights.
+        watch: is shown all outputs of every step.
         """
         import numpy as np
 
@@ -72,6 +79,8 @@ class Kernel:
             result = evaluate(self.graph, {**(fixed or {}), **now, **state})
             state = {name: result[name] for name in state}
             found.append(result["y0"])
+            if watch is not None:
+                watch(result)
         return found
 
 

@@ -28,8 +28,12 @@ from .bundles import UnsupportedLayer
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
+from .fixed import Overflow, Rounding
 from .kernels import whole
 from .nodes import Operator, operators
+from .reference import Deviation, Reference, deviation_of
+from .saturation import Ends
+from .sequences import drawn_sequences
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
 from .words import packed, unpacked
@@ -41,9 +45,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "prove", "verify"]
+__all__ = ["Verdict", "operands_of", "prove", "verify"]
 
 STEPS = 20
+# What equations call the constant of 1 - gate.
+ONE = "one"
 # Samples with weights of their own on the ports, for two steps.
 WEIGHTS = 16
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
@@ -57,7 +63,10 @@ ROWS = (
 class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
-    operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
+    operations: operators of one execution. first_difference: "" where there is none. True where all is equal and within
+    its bound. weights: "drawn", of the "file", or a mixture. saturated: whether a quantiser held a number back or a
+    table was read at its end; None without states. deviation: the greatest distance from `reference`, results in real
+    numbers; bound: the greatest that rounding, limits and tables allow; None where the equations leave numbers open.
     """
 
     name: str
@@ -70,9 +79,17 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    weights: str = "drawn"
+    rounding: str = "TRN"
+    overflow: str = "WRAP"
+    saturated: bool | None = None
+    deviation: float | None = None
+    bound: float | None = None
+    within: bool | None = None
+    reference: str = ""
 
     def __bool__(self) -> bool:
-        return self.values_equal and self.counts_equal
+        return self.values_equal and self.counts_equal and self.within is not False
 
     def to_dict(self) -> dict[str, object]:
         """The verdict as plain data."""
@@ -107,11 +124,19 @@ def prove(
     part: Part,
     *,
     weights: Mapping[str, Sequence[int]] | None = None,
+    own: bool = False,
     style: str | None = None,
     vectors: int = 1000,
     seed: int = 0,
+    modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
+    reference: Reference | None = None,
 ) -> Verdict:
-    """`verify` for a layer whose formats are filled in."""
+    """`verify` for a layer whose formats are filled in.
+
+    own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on a
+    port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that results
+    are compared with; the equations do where it knows no such layer.
+    """
     import numpy as np
 
     filled, random = part.layer, np.random.default_rng(seed)
@@ -119,16 +144,18 @@ def prove(
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
     known = _weights(filled, weights or {}, random)
-    built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in)
+    built_in = _built_in(known, chosen, weights if own else None)
+    kernel = build(filled, chosen, built_in, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     tables = _tables(kernel, design)
     counts = _counts(filled, kernel, chosen, built_in, design)
     steps = STEPS if kernel.graph.feeds else 1
-    moving = _inputs(kernel, vectors, steps, random)
-    values = _values(kernel, design, moving, ports, (filled, known, chosen))
+    moving = _inputs(kernel, vectors, steps, random, known)
+    wanted, saturated = _run(kernel, moving, ports)
+    values = _values(kernel, design, moving, ports, (filled, known), wanted)
     values += _any_weights(kernel, design, moving, ports, random)
+    real = deviation_of(filled, kernel, (moving, wanted), known, modes, reference)
     return Verdict(
         name=part.name,
         style=chosen,
@@ -138,9 +165,53 @@ def prove(
         steps=steps,
         values_equal=not tables + values,
         counts_equal=not counts,
-        first_difference=(tables + values + counts + [""])[0],
+        first_difference=(tables + values + counts + _beyond(real) + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        weights=_whose(known, weights),
+        rounding=modes[0].value,
+        overflow=modes[1].value,
+        saturated=saturated,
+        deviation=real and real.greatest,
+        bound=real and real.bound,
+        within=real and real.within,
+        reference=real.reference if real else "",
     )
+
+
+def _built_in(
+    known: Mapping[str, Sequence[int]], style: str, own: Mapping[str, Sequence[int]] | None
+) -> Mapping[str, Sequence[int]]:
+    """The constants that are no ports: in a shift-add kernel all, of a file's own those it says; else its biases."""
+    if own is None:
+        return known if style == "shiftadd" else {}
+    kept = [name for name in known if name in own or name == ONE]
+    return {name: known[name] for name in kept if style == "shiftadd" or name.startswith("bias")}
+
+
+def _whose(known: Mapping[str, Sequence[int]], given: Mapping[str, Sequence[int]] | None) -> str:
+    drawn = [name for name in known if name not in (given or {}) and name != ONE]
+    if not given:
+        return "drawn"
+    return f"given, {', '.join(drawn)} drawn" if drawn else "given"
+
+
+def _run(
+    kernel: Kernel, moving: Mapping[str, Sequence[Array]], ports: Mapping[str, Array]
+) -> tuple[list[Array], bool | None]:
+    """The netlist's numbers at every step, and whether a cell reached the ends of what it stores."""
+    import numpy as np
+
+    held = {name: np.atleast_2d(values) for name, values in ports.items()}
+    if not kernel.graph.feeds:
+        return kernel.run(moving, held), None
+    ends = Ends.of(kernel)
+    return ends.kernel.run(moving, held, watch=ends.seen), ends.reached
+
+
+def _beyond(real: Deviation | None) -> list[str]:
+    if real is None or real.within:
+        return []
+    return [f"kernel and {real.reference}: {real.greatest:.6g} apart, beyond the bound of some result"]
 
 
 def _check(part: Part) -> None:
@@ -161,6 +232,10 @@ def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random
     """The weights by name: those given, and drawn ones for the rest."""
     probe, found = build(layer, "mac"), dict(given)
     for name, port in probe.names.items():
+        if name == ONE and name not in found:
+            # The nearest number to 1 that its format holds.
+            entered = probe.graph.inputs[port]
+            found[name] = [min(1 << max(entered.fraction, 0), entered.high)] * entered.elements
         if port.startswith("w") and name not in found:
             recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
             held = layer.formats["recurrent"] if recurs else layer.weight
@@ -189,21 +264,19 @@ def _ports(kernel: Kernel, known: Mapping[str, Sequence[int]], random: np.random
     return found
 
 
-def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generator) -> dict[str, list[Array]]:
+def _inputs(
+    kernel: Kernel, vectors: int, steps: int, random: np.random.Generator, known: Mapping[str, Sequence[int]]
+) -> dict[str, list[Array]]:
     """The numbers on every port that moves, step by step."""
     ports = [port for port in kernel.graph.inputs.values() if port.name.startswith("x") and port.elements]
-    return {
-        port.name: [drawn_inputs(random, (port.low, port.high), vectors, port.elements) for _ in range(steps)]
-        for port in ports
-    }
+    if steps > 1:
+        return {port.name: drawn_sequences(random, port, vectors, steps, known) for port in ports}
+    return {port.name: [drawn_inputs(random, (port.low, port.high), vectors, port.elements)] for port in ports}
 
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    operands = {
-        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
-    }
+    operands = operands_of(layer, known)
     once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
@@ -218,12 +291,18 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
     return found
 
 
+def operands_of(layer: Layer, known: Mapping[str, Sequence[int]]) -> dict[str, Matrix]:
+    """Constants by name as counting reads them."""
+    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
+    return {name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()}
+
+
 def _matrix(values: Sequence[int], outputs: int) -> Matrix:
     return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
 
 
 def _outputs(layer: Layer) -> int:
-    named = (getattr(layer, name, None) for name in ("units", "filters", "hidden"))
+    named = (getattr(layer, name, None) for name in ("units", "filters", "hidden", "outputs"))
     return next(size for size in named if isinstance(size, int))
 
 
@@ -238,18 +317,18 @@ def _values(
     design: Design,
     moving: Mapping[str, Sequence[Array]],
     ports: Mapping[str, Array],
-    equation: tuple[Layer, Mapping[str, Sequence[int]], str],
+    equation: tuple[Layer, Mapping[str, Sequence[int]]],
+    wanted: Sequence[Array],
 ) -> list[str]:
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
     import numpy as np
 
     held = {name: np.atleast_2d(values) for name, values in ports.items()}
-    wanted = kernel.run(moving, held)
     simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
-    layer, known, style = equation
+    layer, known = equation
     if not isinstance(layer, Dense):
         return simulated
-    shift = whole(layer.input.fraction) if style == "mac" else 0
+    shift = whole(layer.input.fraction) if "bias" in kernel.names else 0
     return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
 
 

@@ -18,10 +18,21 @@ V = TypeVar("V")
 
 
 def window(
-    m: Arithmetic[V], *, terms: Size, filters: Size, weight: Format, input: Format, bias: bool, constant: bool = True
+    m: Arithmetic[V],
+    *,
+    terms: Size,
+    filters: Size,
+    weight: Format,
+    input: Format,
+    bias: bool,
+    constant: bool = True,
+    shared: bool = True,
 ) -> V:
-    """One output position of a convolution: every filter's dot product with the window, and its bias."""
-    x = m.variable(terms, input, "input")
+    """One output position of a convolution: every filter's dot product with the window, and its bias.
+
+    shared: all filters see one window; else each has its own, as filters of several groups do.
+    """
+    x = m.variable(terms if shared else filters * terms, input, "input")
     taps = m.constant if constant else m.variable
     y = m.dot(x, taps(filters * terms, weight, "weight"), terms=terms, outputs=filters, role=Role.INPUT)
     return m.add(y, m.constant(filters, weight, "bias"), role=Role.BIAS) if bias else y
@@ -33,7 +44,7 @@ class Convolution(Layer):
 
     Equation: y[p, f] = sum over c in the group of f, k: W[f, c, k] x[p*stride + k*dilation - padding, c] + b[f]
     Shapes: the window holds `terms` = channels/groups * kernel taps for each of `filters` outputs; `positions` output
-    positions, batch included.
+    positions, batch included. Filters of different `groups` see different windows.
     Counting: positions*filters*terms products, as many additions less one per output value, plus one per output value
     for the bias (variant P1). Taps that meet padding are counted: a kernel computes them.
     Source: Freire et al., arXiv 2206.12191 (reconstructed).
@@ -44,6 +55,7 @@ class Convolution(Layer):
     terms: Size
     filters: Size
     positions: Size = 1
+    groups: Size = 1
     bias: bool = True
     constant: bool = True
     empty: bool = True
@@ -66,4 +78,5 @@ class Convolution(Layer):
             input=self.input,
             bias=self.bias,
             constant=self.constant,
+            shared=self.groups == 1,
         )

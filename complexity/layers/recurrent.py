@@ -105,5 +105,5 @@ class Recurrent(Layer):
 
     def _complement(self, m: Arithmetic[V], gate: V, outputs: Size | None = None) -> V:
         """1 - gate."""
-        one = m.constant(self.hidden if outputs is None else outputs, self.activation)
+        one = m.constant(self.hidden if outputs is None else outputs, self.activation, "one")
         return m.requantize(m.subtract(one, gate, role=Role.STATE), self.activation)
