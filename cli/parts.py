@@ -25,8 +25,9 @@ __all__ = ["Subject", "add_source", "place_of", "subjects"]
 class Subject:
     """A layer by the name it is asked for, or the reason why it has no kernel (then `part` is None).
 
-    weights: the file's integers by the equations' names, empty where they are drawn. missing: constants of the file that
-    are no integers and are drawn. row, repeat: the row of a report it is, and how often. model: whether of a model.
+    weights: the file's integers by the equations' names, empty where they are drawn. missing: constants of the file
+    that are no integers and are drawn; apart: zero points of weights are taken off outside the kernel. row, repeat: the
+    row of a report it is, and how often.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Subject:
     missing: tuple[str, ...] = ()
     row: Row | None = None
     repeat: int = 1
-    model: bool = False
+    apart: bool = False
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -104,12 +105,12 @@ def _modelled(arguments: argparse.Namespace) -> Iterator[Subject]:
         if globs.first([row.path, row.name]) is None:
             continue
         if row.status is Status.UNCOUNTED:
-            yield Subject(name=row.path, reason=f"it is not counted: {row.reason}", model=True)
+            yield Subject(name=row.path, reason=f"it is not counted: {row.reason}")
             continue
         try:
             pieces = pieces_of(row, wanted)
         except Unprovable as why:
-            yield Subject(name=row.path, reason=str(why), model=True)
+            yield Subject(name=row.path, reason=str(why))
             continue
         except ComplexityError as error:
             node = f"node '{quoted(row.path)}' ({quoted(row.op, 40)})"
@@ -122,7 +123,7 @@ def _modelled(arguments: argparse.Namespace) -> Iterator[Subject]:
                 missing=piece.missing,
                 row=row,
                 repeat=piece.repeat,
-                model=True,
+                apart=piece.apart,
             )
 
 

@@ -1,4 +1,4 @@
-"""Proofs of many layers: one after the other, or in processes of their own, their outcomes in the order of the layers."""
+"""Proofs of many layers: one after the other, or in processes of their own; outcomes in the order of the layers."""
 
 from __future__ import annotations
 
@@ -44,21 +44,22 @@ class Outcome:
     error: ComplexityError | None = None
 
 
+Task = tuple[Part, Mapping[str, Sequence[int]], Options]
+
+
 def outcomes(subjects: Sequence[Subject], options: Options, jobs: int) -> Iterator[Outcome]:
     """The outcome of every subject, in order; up to `jobs` are worked on at once.
 
     Raises: what is no ComplexityError, as it was raised by the proof.
     """
-    tasks = [(each.part, each.weights, options) for each in subjects if each.part is not None]
-    if jobs == 1 or len(tasks) < 2:
-        found = map(_proved, tasks)
-    else:
-        found = _in_processes(tasks, min(jobs, len(tasks)))
+    tasks: list[Task] = [(each.part, each.weights, options) for each in subjects if each.part is not None]
+    alone = jobs == 1 or len(tasks) < 2
+    found = iter(map(_proved, tasks)) if alone else _in_processes(tasks, min(jobs, len(tasks)))
     for subject in subjects:
         yield Outcome(reason=subject.reason) if subject.part is None else next(found)
 
 
-def _in_processes(tasks: list[tuple[Part, Mapping[str, Sequence[int]], Options]], jobs: int) -> Iterator[Outcome]:
+def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
     # Started anew, not forked: the same on every system, whatever threads there are.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_deaf)
@@ -78,7 +79,7 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _proved(task: tuple[Part, Mapping[str, Sequence[int]], Options]) -> Outcome:
+def _proved(task: Task) -> Outcome:
     # numpy comes with the kernels: no other command waits for it.
     from nncomplexity.hw.bundles import UnsupportedLayer
     from nncomplexity.hw.fixed import Overflow, Rounding
@@ -110,7 +111,10 @@ def compared(subjects: Sequence[Subject], verdicts: Sequence[Verdict | None]) ->
     for place, subject in enumerate(subjects):
         if subject.row is not None and verdicts[place] is not None:
             rows.setdefault(id(subject.row), []).append(place)
-    found = list(verdicts)
+    found = [
+        replace(verdict, weights=f"{verdict.weights}, zero points apart") if verdict and subject.apart else verdict
+        for subject, verdict in zip(subjects, verdicts, strict=True)
+    ]
     for places in rows.values():
         row, last = subjects[places[0]].row, found[places[-1]]
         assert row is not None and last is not None
@@ -126,8 +130,9 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     Of real multipliers kinds, roles and factors are compared, and of directions, which the row counts with widths that
     serve both, kinds and roles; digits that were drawn are in no report.
     """
+    from nncomplexity.hw.constants import operands_of
     from nncomplexity.hw.nodes import operators
-    from nncomplexity.hw.proof import COUNTERS, operands_of
+    from nncomplexity.hw.proof import COUNTERS
 
     digits = style != "mac"
     if digits and not pieces[0].weights:

@@ -51,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     outputs = [parse_output(text, FORMATS) for text in arguments.format] or [Output("table", None)]
     options = _options(arguments)
     asked = list(subjects(arguments))
-    found = [_placed(each, outcome, arguments) for each, outcome in zip(asked, outcomes(asked, options, arguments.jobs), strict=True)]
+    found = [
+        _placed(each, outcome, arguments)
+        for each, outcome in zip(asked, outcomes(asked, options, arguments.jobs), strict=True)
+    ]
     verdicts = [each for each in compared(asked, [outcome.verdict for outcome in found]) if each is not None]
     without = [(each.name, outcome.reason) for each, outcome in zip(asked, found, strict=True) if outcome.reason]
     broken = [outcome.error for outcome in found if outcome.error is not None]
@@ -102,9 +105,7 @@ def _nothing(
     return UnsupportedLayer(f"nothing to prove: {fact}").at(f"{place_of(arguments)}: layer '{quoted(name)}'{more}")
 
 
-def _text(
-    format: str, verdicts: list[Verdict], without: list[tuple[str, str]], arguments: argparse.Namespace
-) -> str:
+def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], arguments: argparse.Namespace) -> str:
     if format == "json":
         found = {
             "seed": arguments.seed,

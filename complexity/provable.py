@@ -6,7 +6,7 @@ bias counts units of the sum it joins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,14 @@ class Piece:
     """One kernel of a row. repeat: how often the part's executions are the row's; a bidirectional row has two pieces.
 
     weights: integers by the equations' names, empty where they are drawn. missing: constants the file has, but not as
-    integers: they are drawn.
+    integers: they are drawn. apart: weights are the stored integers, their zero points are taken off outside.
     """
 
     part: Part
     repeat: int
     weights: Mapping[str, tuple[int, ...]]
     missing: tuple[str, ...] = ()
+    apart: bool = False
 
 
 def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
@@ -78,8 +79,11 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     _check_size(single, wanted.most)
     arrays: dict[str, list[int]] = {}
     missing: list[str] = []
+    apart = False
     if not wanted.drawn and getattr(layer, "constant", True):
         arrays, missing = _read(layer, known)
+        if wanted.style != "shiftadd" and (stored := _stored(layer, known, arrays)) is not None:
+            arrays["weight"], apart = stored, True
         single = _placed(single, known, arrays, wanted.style)
     repeat = _whole(layer.executions) // (_whole(single.executions) * directions)
     if isinstance(layer, Contraction):
@@ -91,6 +95,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
             repeat=repeat,
             weights={each: _share(values, index, directions) for each, values in arrays.items()},
             missing=tuple(missing),
+            apart=apart,
         )
         for index, name in enumerate(_names(row.path, directions))
     ]
@@ -115,9 +120,7 @@ def _check(layer: Layer) -> None:
     """Refuse floats, and what never runs."""
     for name, format in layer.formats.items():
         if format.floating and name != "accumulator":
-            raise Unprovable(
-                f"{name} is {quoted(format)}, a kernel needs fixed point; give formats with --quant w8a8"
-            )
+            raise Unprovable(f"{name} is {quoted(format)}, a kernel needs fixed point; give formats with --quant w8a8")
     if not _whole(layer.executions):
         raise Unprovable("it never runs: a size is 0")
 
@@ -207,23 +210,43 @@ def _read(layer: Layer, known: Mapping[str, Matrix]) -> tuple[dict[str, list[int
     return found, missing
 
 
-def _placed(layer: Layer, known: Mapping[str, Matrix], read: Iterable[str], style: str | None) -> Layer:
+def _stored(layer: Layer, known: Mapping[str, Matrix], read: Mapping[str, list[int]]) -> list[int] | None:
+    """The weights of a sum of products with their zero point, where their format holds them only so.
+
+    A multiplier is as wide as what is stored; what the zero point adds to a sum is charged as requantization.
+    """
+    if isinstance(layer, Recurrent) or "weight" not in read or _fits(layer.weight, read["weight"]):
+        return None
+    source = getattr(known["weight"].numbers_of, "source", None)
+    if source is None or not source.whole:
+        return None
+    found = list(map(int, known["weight"].arrange(source.integers()).reshape(-1).tolist()))
+    return found if _fits(layer.weight, found) else None
+
+
+def _fits(format: Format, values: Collection[int]) -> bool:
+    low, high = format.interval
+    return low <= min(values, default=low) and max(values, default=high) <= high
+
+
+def _placed(layer: Layer, known: Mapping[str, Matrix], read: Mapping[str, list[int]], style: str | None) -> Layer:
     """The layer with formats that say where the binary points of its weights are."""
     names = [name for name in read if not name.startswith("bias")]
-    recurs = [name for name in names if name.startswith(("recurrent", "peephole"))]
-    found = replace(layer, weight=_format(layer.weight, [known[name] for name in names if name not in recurs], style))
+    recurs = {name: read[name] for name in names if name.startswith(("recurrent", "peephole"))}
+    projects = {name: read[name] for name in names if name not in recurs}
+    found = replace(layer, weight=_format(layer.weight, known, projects, style))
     if not isinstance(found, Recurrent):
         return found
-    return replace(found, recurrent=_format(found.recurrent, [known[name] for name in recurs], style))
+    return replace(found, recurrent=_format(found.recurrent, known, recurs, style))
 
 
-def _format(format: Format, matrices: list[Matrix], style: str | None) -> Format:
-    points = {matrix.fraction for matrix in matrices}
+def _format(format: Format, known: Mapping[str, Matrix], read: Mapping[str, list[int]], style: str | None) -> Format:
+    points = {known[name].fraction for name in read}
     if len(points) > 1:
         raise Unprovable("its gates' weights have binary points of their own, a kernel has one for all of them")
-    ends = [end for matrix in matrices for end in (min(matrix.histogram, default=0), max(matrix.histogram, default=0))]
-    low, high = min(ends, default=0), max(ends, default=0)
-    if not format.interval[0] <= low <= high <= format.interval[1]:
+    values = [end for each in read.values() if each for end in (min(each), max(each))]
+    if not _fits(format, values):
+        low, high = min(values), max(values)
         if style != "shiftadd":
             raise Unprovable(
                 f"its weights less their zero point are {low}..{high}, {format} does not hold them; "

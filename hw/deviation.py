@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from nncomplexity.expressions import Size
 from nncomplexity.formats import Accumulation, Format
-from nncomplexity.layers.layer import Layer
 from nncomplexity.ops import Role
 from nncomplexity.requantization import Requantization
 
@@ -208,13 +207,13 @@ class Enclosures:
         # A narrow operand is read as it is, a wide one rounded and limited: either may be.
         wide = _stored(x, TABLE_OPERAND)
         low, high = np.minimum(x.low, wide.low), np.maximum(x.high, wide.high)
-        ends = [each * 2.0**-kept.fraction for each in kept.interval]
+        least, most = (each * 2.0**-kept.fraction for each in kept.interval)
         half = 2.0 ** -(kept.fraction + 1) + SLACK
         return self._made(
             Enclosed(
                 value=apply(x.value),
-                low=np.clip(apply(low) - half, *ends),
-                high=np.clip(apply(high) + half, *ends),
+                low=np.clip(apply(low) - half, least, most),
+                high=np.clip(apply(high) + half, least, most),
                 fraction=kept.fraction,
             )
         )
@@ -280,7 +279,10 @@ def _stored(x: Enclosed, format: FixedPoint) -> Enclosed:
     step = 2.0**-format.fraction
     if x.fraction > format.fraction:
         # Ends are floats: one a hair off a step may fall to either side of it.
-        low, high = _rounded((low - SLACK) / step, format.rounding) * step, _rounded((high + SLACK) / step, format.rounding) * step
+        low, high = (
+            _rounded((low - SLACK) / step, format.rounding) * step,
+            _rounded((high + SLACK) / step, format.rounding) * step,
+        )
     least, most = (each * step for each in format.interval)
     if format.overflow is not Overflow.WRAP:
         return replace(x, low=np.clip(low, least, most), high=np.clip(high, least, most), fraction=format.fraction)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nncomplexity.accounting import Matrix, count
+from nncomplexity.accounting import count
 from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
@@ -26,15 +26,17 @@ from nncomplexity.quantization import parse_quantization
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
 from .census import census
+from .constants import ONE, built_in_of, operands_of, outputs_of, whose
 from .declared import declared
 from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
 from .kernels import whole
 from .nodes import Operator, operators
-from .reference import Deviation, Reference, deviation_of
-from .saturation import Ends
+from .reference import Reference, deviation_of
+from .saturation import watched
 from .sequences import drawn_sequences
 from .vectors import drawn_inputs, drawn_weights
+from .verdict import Verdict
 from .verilog import emit
 from .words import packed, unpacked
 
@@ -45,11 +47,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "operands_of", "prove", "verify"]
+__all__ = ["Verdict", "prove", "verify"]
 
 STEPS = 20
-# What equations call the constant of 1 - gate.
-ONE = "one"
 # Samples with weights of their own on the ports, for two steps.
 WEIGHTS = 16
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
@@ -57,43 +57,6 @@ ROWS = (
     *("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers"),
     *("logic", "shifts", "control"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
-
-    operations: operators of one execution. first_difference: "" where there is none. True where all is equal and within
-    its bound. weights: "drawn", of the "file", or a mixture. saturated: whether a quantiser held a number back or a
-    table was read at its end; None without states. deviation: the greatest distance from `reference`, results in real
-    numbers; bound: the greatest that rounding, limits and tables allow; None where the equations leave numbers open.
-    """
-
-    name: str
-    style: str
-    schedule: str
-    simulator: str
-    vectors: int
-    steps: int
-    values_equal: bool
-    counts_equal: bool
-    first_difference: str
-    operations: int
-    weights: str = "drawn"
-    rounding: str = "TRN"
-    overflow: str = "WRAP"
-    saturated: bool | None = None
-    deviation: float | None = None
-    bound: float | None = None
-    within: bool | None = None
-    reference: str = ""
-
-    def __bool__(self) -> bool:
-        return self.values_equal and self.counts_equal and self.within is not False
-
-    def to_dict(self) -> dict[str, object]:
-        """The verdict as plain data."""
-        return asdict(self)
 
 
 def verify(
@@ -133,9 +96,9 @@ def prove(
 ) -> Verdict:
     """`verify` for a layer whose formats are filled in.
 
-    own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on a
-    port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that results
-    are compared with; the equations do where it knows no such layer.
+    own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
+    a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
+    results are compared with; the equations do where it knows no such layer.
     """
     import numpy as np
 
@@ -144,7 +107,7 @@ def prove(
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
     known = _weights(filled, weights or {}, random)
-    built_in = _built_in(known, chosen, weights if own else None)
+    built_in = built_in_of(known, chosen, weights if own else None)
     kernel = build(filled, chosen, built_in, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
@@ -152,7 +115,7 @@ def prove(
     counts = _counts(filled, kernel, chosen, built_in, design)
     steps = STEPS if kernel.graph.feeds else 1
     moving = _inputs(kernel, vectors, steps, random, known)
-    wanted, saturated = _run(kernel, moving, ports)
+    wanted, saturated = watched(kernel, moving, ports)
     values = _values(kernel, design, moving, ports, (filled, known), wanted)
     values += _any_weights(kernel, design, moving, ports, random)
     real = deviation_of(filled, kernel, (moving, wanted), known, modes, reference)
@@ -165,53 +128,13 @@ def prove(
         steps=steps,
         values_equal=not tables + values,
         counts_equal=not counts,
-        first_difference=(tables + values + counts + _beyond(real) + [""])[0],
+        first_difference=(tables + values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
-        weights=_whose(known, weights),
+        weights=whose(known, weights),
         rounding=modes[0].value,
         overflow=modes[1].value,
         saturated=saturated,
-        deviation=real and real.greatest,
-        bound=real and real.bound,
-        within=real and real.within,
-        reference=real.reference if real else "",
-    )
-
-
-def _built_in(
-    known: Mapping[str, Sequence[int]], style: str, own: Mapping[str, Sequence[int]] | None
-) -> Mapping[str, Sequence[int]]:
-    """The constants that are no ports: in a shift-add kernel all, of a file's own those it says; else its biases."""
-    if own is None:
-        return known if style == "shiftadd" else {}
-    kept = [name for name in known if name in own or name == ONE]
-    return {name: known[name] for name in kept if style == "shiftadd" or name.startswith("bias")}
-
-
-def _whose(known: Mapping[str, Sequence[int]], given: Mapping[str, Sequence[int]] | None) -> str:
-    drawn = [name for name in known if name not in (given or {}) and name != ONE]
-    if not given:
-        return "drawn"
-    return f"given, {', '.join(drawn)} drawn" if drawn else "given"
-
-
-def _run(
-    kernel: Kernel, moving: Mapping[str, Sequence[Array]], ports: Mapping[str, Array]
-) -> tuple[list[Array], bool | None]:
-    """The netlist's numbers at every step, and whether a cell reached the ends of what it stores."""
-    import numpy as np
-
-    held = {name: np.atleast_2d(values) for name, values in ports.items()}
-    if not kernel.graph.feeds:
-        return kernel.run(moving, held), None
-    ends = Ends.of(kernel)
-    return ends.kernel.run(moving, held, watch=ends.seen), ends.reached
-
-
-def _beyond(real: Deviation | None) -> list[str]:
-    if real is None or real.within:
-        return []
-    return [f"kernel and {real.reference}: {real.greatest:.6g} apart, beyond the bound of some result"]
+    ).beside(real)
 
 
 def _check(part: Part) -> None:
@@ -289,21 +212,6 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
         if one != other:
             found.append(_difference(f"netlist and census of {row}", one, other))
     return found
-
-
-def operands_of(layer: Layer, known: Mapping[str, Sequence[int]]) -> dict[str, Matrix]:
-    """Constants by name as counting reads them."""
-    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    return {name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()}
-
-
-def _matrix(values: Sequence[int], outputs: int) -> Matrix:
-    return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
-
-
-def _outputs(layer: Layer) -> int:
-    named = (getattr(layer, name, None) for name in ("units", "filters", "hidden", "outputs"))
-    return next(size for size in named if isinstance(size, int))
 
 
 def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
@@ -392,7 +300,7 @@ def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: in
     """W x + b as it is written, a bias on a port so many bits above its sum."""
     import numpy as np
 
-    matrix = np.array(known["weight"], object).reshape(_outputs(layer), -1)
+    matrix = np.array(known["weight"], object).reshape(outputs_of(layer), -1)
     sums: Array = x.astype(object) @ matrix.T
     return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
 

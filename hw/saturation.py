@@ -1,10 +1,10 @@
-"""Whether a run reached the ends: numbers held back by a saturating quantiser, tables read at their first or last entry."""
+"""Whether a run reached the ends: numbers held back by a quantiser, tables read at their first or last entry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .building import Kernel
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Ends"]
+__all__ = ["watched"]
 
 PORT = "watched"
 
@@ -30,7 +30,6 @@ class Ends:
     kernel: Kernel
     nodes: tuple[int, ...]
     reached: bool = False
-    _limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, kernel: Kernel) -> Ends:
@@ -63,6 +62,22 @@ class Ends:
             if hit.any():
                 self.reached = True
                 return
+
+
+def watched(
+    kernel: Kernel, moving: Mapping[str, Sequence[Array]], ports: Mapping[str, Array]
+) -> tuple[list[Array], bool | None]:
+    """The netlist's results at every step, and whether a cell reached its ends; None for what has no states.
+
+    moving: integers by port, step by step; ports: those that are held.
+    """
+    import numpy as np
+
+    held = {name: np.atleast_2d(values) for name, values in ports.items()}
+    if not kernel.graph.feeds:
+        return kernel.run(moving, held), None
+    ends = Ends.of(kernel)
+    return ends.kernel.run(moving, held, watch=ends.seen), ends.reached
 
 
 def _saturates(graph: Graph, place: int) -> bool:

@@ -1,4 +1,4 @@
-"""Sequences that drive a recurrent kernel to its ends: extremes held for many steps, turned, and aligned with weights."""
+"""Sequences that drive a recurrent kernel to its ends: extremes held for many steps, turned, aligned with weights."""
 
 from __future__ import annotations
 
@@ -50,5 +50,9 @@ def drawn_sequences(
 def _rows(known: Mapping[str, Sequence[int]], elements: int, most: int) -> list[Sequence[int]]:
     """Rows of the weights of inputs, the first of every gate first."""
     matrices = [values for name, values in known.items() if name.startswith("weight")]
-    rows = [values[at : at + elements] for at in range(0, max(map(len, matrices), default=0), elements) for values in matrices]
+    rows = [
+        values[at : at + elements]
+        for at in range(0, max(map(len, matrices), default=0), elements)
+        for values in matrices
+    ]
     return [row for row in rows if len(row) == elements][:most]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..expressions import Size
 from ..layers.contraction import Contraction
 from ..layers.conv1d import Conv1D
 from ..layers.conv2d import Conv2D
@@ -71,11 +72,11 @@ def _linear(layer: Layer, constants: Mapping[str, Array], x: Array) -> tuple[Seq
         gemm = node("Gemm", ["x"] * (2 + len(more)), ["y"], transB=1)
         return _run(gemm, [x, weight.reshape(-1, x.shape[1]), *more], (samples, -1)), "Gemm"
     if isinstance(layer, Contraction):
-        rows = layer.outputs
+        rows = _whole(layer.outputs)
         product = node("MatMul", ["x", "x"], ["y"])
         return _run(product, [x.reshape(samples, rows, 1, -1), weight.reshape(rows, -1, 1)], (samples, -1)), "MatMul"
     if isinstance(layer, Convolution | Conv1D | Conv2D):
-        filters = layer.filters
+        filters = _whole(layer.filters)
         groups = filters if x.shape[1] == weight.size and filters != 1 else 1
         conv = node("Conv", ["x"] * (2 + len(more)), ["y"], group=groups)
         # Every tap is a channel of a window of one place.
@@ -94,7 +95,7 @@ def _recurrent(
     functions = (layer.function,) if isinstance(layer, RNN) else getattr(layer, "functions", ())
     if kind not in GATES or functions != FUNCTIONS[kind] or getattr(layer, "coupled", False):
         return None
-    gates, hidden = GATES[kind], layer.hidden
+    gates, hidden = GATES[kind], _whole(layer.hidden)
 
     def stacked(name: str, columns: int) -> Array:
         found = [constants[f"{name}{gate}"].reshape(-1, columns) for gate in gates]
@@ -106,14 +107,14 @@ def _recurrent(
         stacked("recurrent", hidden),
         _biases(layer, constants, gates) if layer.bias else None,
     ]
-    attributes: dict[str, object] = {"hidden_size": hidden}
+    attributes: dict[str, int] = {"hidden_size": hidden}
     if isinstance(layer, GRU):
         attributes["linear_before_reset"] = int(layer.linear_before_reset)
     if isinstance(layer, LSTM) and layer.peepholes:
         peepholes = np.concatenate([constants[f"peephole{gate}"].reshape(-1) for gate in (".i", ".o", ".f")])
         arrays += [None, None, None, peepholes[None]]
     op = kind.__name__
-    node = onnx.helper.make_node(op, ["x" if each is not None else "" for each in arrays], ["y"], **attributes)
+    node = onnx.helper.make_node(op, ["x" if each is not None else "" for each in arrays], ["y"], **attributes)  # type: ignore[arg-type]
     return list(_run(node, arrays, (len(inputs), len(inputs[0]), -1))[0]), op
 
 
@@ -122,8 +123,18 @@ def _biases(layer: Recurrent, constants: Mapping[str, Array], gates: tuple[str, 
     import numpy as np
 
     first = [constants[f"bias{gate}"].reshape(-1) for gate in gates]
-    second = [constants[f"bias{gate}".replace(".n", ".u")].reshape(-1) if gate == ".n" and "bias.u" in constants else np.zeros(layer.hidden) for gate in gates]
+    second = [
+        constants[f"bias{gate}".replace(".n", ".u")].reshape(-1)
+        if gate == ".n" and "bias.u" in constants
+        else np.zeros(_whole(layer.hidden))
+        for gate in gates
+    ]
     return np.concatenate([*first, *second])[None]
+
+
+def _whole(size: Size) -> int:
+    assert isinstance(size, int), "a kernel has been made of it"
+    return size
 
 
 def _run(node: NodeProto, arrays: Sequence[Array | None], shape: tuple[int, ...]) -> list[Array]:
