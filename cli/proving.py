@@ -14,6 +14,7 @@ from nncomplexity.accounting import count
 from nncomplexity.catalogue import Part
 from nncomplexity.errors import ComplexityError
 from nncomplexity.network import Row
+from nncomplexity.provable import operands_of
 
 from .parts import Subject
 
@@ -130,7 +131,6 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     Of real multipliers kinds, roles and factors are compared, and of directions, which the row counts with widths that
     serve both, kinds and roles; digits that were drawn are in no report.
     """
-    from nncomplexity.hw.constants import operands_of
     from nncomplexity.hw.nodes import operators
     from nncomplexity.hw.proof import COUNTERS
 
@@ -143,7 +143,7 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     other: Counter[Operator] = Counter()
     for piece in pieces:
         assert piece.part is not None
-        operands = operands_of(piece.part.layer, piece.weights) if digits else None
+        operands = operands_of(piece.part, piece.weights) if digits else None
         for operator, times in operators(count(piece.part.layer, counter, operands=operands)).items():
             other[operator] += times * piece.repeat
     if not digits or len(pieces) > 1:

@@ -40,7 +40,15 @@ def symbols(text: str) -> Expression | tuple[Expression, ...]:
 
 
 # Gates as the equations of the recurrent layers name them.
-GATES = {"rnn": ("",), "lstm": (".i", ".f", ".g", ".o"), "gru": (".z", ".r", ".n")}
+GATES = {
+    "rnn": ("",),
+    "lstm": (".i", ".f", ".g", ".o"),
+    "gru": (".z", ".r", ".n"),
+    # The output nets have rows of their own number.
+    "gatel0rd": (".g", ".r"),
+}
+# Kinds whose one matrix has a row for each output channel.
+ROWS = ("dense", "conv1d", "conv2d")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +232,7 @@ def widths_of(part: Part) -> dict[str, Matrix]:
     matrix = Matrix.of_widths(part.widths)
     gates = GATES.get(part.layer.kind)
     if gates is None:
-        return {"weight": matrix}
+        return {"weight": matrix} if part.layer.kind in ROWS else {}
     return {f"{name}{gate}": matrix for gate in gates for name in ("weight", "recurrent")}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from .accounting import Matrix, Signal, count
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Piece", "Unprovable", "Wanted", "pieces_of"]
+__all__ = ["Piece", "Unprovable", "Wanted", "operands_of", "pieces_of"]
 
 DIRECTIONS = ("forward", "backward")
 
@@ -99,6 +100,19 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
         )
         for index, name in enumerate(_names(row.path, directions))
     ]
+
+
+def operands_of(part: Part, weights: Mapping[str, tuple[int, ...]]) -> dict[str, Matrix]:
+    """The weights of a piece as counting reads them: matrices row by row, the others one by one."""
+    rows = next(size for each in ("units", "filters", "hidden", "outputs") if (size := getattr(part.layer, each, None)))
+
+    def matrix(values: tuple[int, ...], outputs: int) -> Matrix:
+        return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
+
+    return {
+        name: matrix(values, rows if name.startswith(("weight", "recurrent")) else len(values))
+        for name, values in weights.items()
+    }
 
 
 def _names(path: str, directions: int) -> list[str]:
@@ -177,9 +191,9 @@ class _Sums(ExactCounter):
         self.asked: dict[str, Size] = {}
         self.points: dict[int, int] = {}
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Signal:
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Signal:
         self.asked[name] = elements
-        return ExactCounter.constant(self, elements, format, name)
+        return ExactCounter.constant(self, elements, format, name, value=value)
 
     def add(self, left: Signal, right: Signal, *, role: Role) -> Signal:
         if role is Role.BIAS and right.matrix is not None:
@@ -194,8 +208,7 @@ def _read(layer: Layer, known: Mapping[str, Matrix]) -> tuple[dict[str, list[int
     for name in sums.asked:
         matrix = known.get(name)
         if matrix is None:
-            if name not in ("", "one"):
-                missing.append(name)
+            missing += [name] if name else []
             continue
         if name.startswith("bias"):
             values = matrix.steps(sums.points.get(id(matrix), 0))

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["KERNELS", "Verdict", "build", "emit", "verify"]
 
 # Kinds of the catalogue that have a kernel.
-KERNELS = ("dense", "conv1d", "conv2d", "rnn", "lstm", "gru", "lstm1997")
+KERNELS = (
+    *("dense", "conv1d", "conv2d"),
+    *("rnn", "lstm", "gru", "lstm1997", "nc_gru", "gatel0rd", "stpn", "sr_gru", "sr_lstm"),
+    *("esn", "esn_pod", "esn_deim"),
+)
 
 _HOMES = {"Verdict": "proof", "build": "building", "emit": "verilog", "verify": "proof"}
 

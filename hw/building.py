@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nncomplexity.errors import UsageError, quoted
@@ -13,15 +13,21 @@ from nncomplexity.layers.conv1d import Conv1D
 from nncomplexity.layers.conv2d import Conv2D
 from nncomplexity.layers.convolution import Convolution
 from nncomplexity.layers.dense import Dense
+from nncomplexity.layers.echo_state import EchoState
+from nncomplexity.layers.echo_state_reduced import EchoStateDEIM, EchoStatePOD
+from nncomplexity.layers.gatel0rd import GateL0RD
 from nncomplexity.layers.gru import GRU
 from nncomplexity.layers.lstm import LSTM
 from nncomplexity.layers.lstm1997 import LSTM1997
+from nncomplexity.layers.nc_gru import NCGRU
 from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.layers.rnn import RNN
+from nncomplexity.layers.state_regularized import SRGRU, SRLSTM
+from nncomplexity.layers.stpn import STPN
 
-from .bundles import Bundle, UnsupportedLayer
+from .bundles import UnsupportedLayer, Weight
 from .evaluation import evaluate
-from .fixed import Overflow, Rounding
+from .fixed import FixedPoint, Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
 
@@ -34,39 +40,56 @@ if TYPE_CHECKING:
 
 __all__ = ["SUPPORTED", "Kernel", "build"]
 
-# Layers with a kernel, and which of their variables, by order, are states.
-SUPPORTED: dict[type[layers.Layer], tuple[int, ...]] = {
-    Dense: (),
-    Contraction: (),
-    Convolution: (),
-    Conv1D: (),
-    Conv2D: (),
-    RNN: (1,),
-    GRU: (1,),
-    LSTM: (1, 2),
-    LSTM1997: (1, 2),
-}
+# Layers with a kernel.
+SUPPORTED: frozenset[type[layers.Layer]] = frozenset(
+    {
+        Dense,
+        Contraction,
+        Convolution,
+        Conv1D,
+        Conv2D,
+        EchoState,
+        EchoStateDEIM,
+        EchoStatePOD,
+        GRU,
+        GateL0RD,
+        LSTM,
+        LSTM1997,
+        NCGRU,
+        RNN,
+        SRGRU,
+        SRLSTM,
+        STPN,
+    }
+)
 TABLED = frozenset({"sigmoid", "tanh", "softplus"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """graph: the netlist of one execution. names: ports by the names the equations give their operands."""
+    """graph: the netlist of one execution. names: ports by the names the equations give their operands.
+
+    weights: the constants that have a name, on ports or built in. tabled: what the table of each look-up sees, in the
+    order of the equations. rounding, overflow: of what is stored.
+    """
 
     graph: Graph
     names: Mapping[str, str]
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    tabled: Sequence[FixedPoint] = ()
+    rounding: Rounding = Rounding.TRN
+    overflow: Overflow = Overflow.WRAP
 
-    def run(
-        self,
-        inputs: Mapping[str, Sequence[Array]],
-        fixed: Mapping[str, Array] | None = None,
-        *,
-        watch: Callable[[Mapping[str, Array]], None] | None = None,
-    ) -> list[Array]:
-        """Steps one after the other from zero states: the output y0 of every step.
+    def run(self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None) -> list[Array]:
+        """The output y0 of every step: of all that leaves the kernel the first."""
+        return [each["y0"] for each in self.trace(inputs, fixed)]
+
+    def trace(
+        self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None
+    ) -> list[dict[str, Array]]:
+        """Steps one after the other from zero states: every output of every step.
 
         inputs: port to its integers [samples, elements] at each step; fixed: ports that keep theirs, such as weights.
-        watch: is shown all outputs of every step.
         """
         import numpy as np
 
@@ -78,9 +101,7 @@ class Kernel:
             now = {name: values[step] for name, values in inputs.items()}
             result = evaluate(self.graph, {**(fixed or {}), **now, **state})
             state = {name: result[name] for name in state}
-            found.append(result["y0"])
-            if watch is not None:
-                watch(result)
+            found.append({name: result[name] for name in self.graph.outputs})
         return found
 
 
@@ -92,14 +113,14 @@ def build(
     rounding: Rounding = Rounding.TRN,
     overflow: Overflow = Overflow.WRAP,
 ) -> Kernel:
-    """The kernel of one execution: a vector, a window, a step. What no verb reads leaves it, as ports y0, y1 …
+    """The kernel of one execution: a vector, a window, a step, for one of the directions of a cell.
 
+    What no verb reads leaves it, as ports y0, y1 …, then what the states become, as it is before it is stored.
     weights: known integers by operand name, in index order [outputs, terms]; a bias in units of the sum it joins.
     rounding, overflow: of what is stored between verbs and steps.
     Raises: UnsupportedLayer for a layer whose equations leave open what a circuit has to know.
     """
-    states = SUPPORTED.get(type(layer))
-    if states is None:
+    if type(layer) not in SUPPORTED:
         known = ", ".join(sorted(each.kind or each.__name__ for each in SUPPORTED))
         raise UnsupportedLayer(f"{layer.kind or type(layer).__name__} has no kernel; there are: {known}")
     _check(layer)
@@ -107,32 +128,38 @@ def build(
         style,
         weights,
         rectifies=isinstance(layer, RNN) and layer.function == "relu",
-        states=states,
         rounding=rounding,
         overflow=overflow,
     )
     layer.equations(netlist)
-    return finished(netlist, layer, states)
+    return finished(netlist)
 
 
-def finished(netlist: Netlist, layer: layers.Layer | None = None, states: Sequence[int] = ()) -> Kernel:
+def finished(netlist: Netlist) -> Kernel:
     """The kernel of equations that were run: outputs named, registers fed, ports that nothing reads left out."""
     if netlist.unused:
         raise UsageError(
             "E-KERNEL-WEIGHTS", f"the equations name no constant '{quoted(netlist.unused[0])}'; see the names they give"
         )
     graph, outputs = netlist.graph, list(netlist.unread.values())
-    following: list[Bundle] = []
-    if states and isinstance(layer, Recurrent):
-        following = [netlist.quantised(outputs[-1], layer.activation)]
-        # The last thing a cell with two states stores between verbs is the new cell.
-        following += netlist.stored[-1:] if len(states) == 2 else []
+    for key, (state, format) in netlist.states.items():
+        if key not in netlist.kept:
+            raise UnsupportedLayer("the equations do not say what a state becomes")
+        new = netlist.kept[key]
+        outputs.append(new)
+        graph.feeds.update(zip(state.nodes, netlist.quantised(new, format).nodes, strict=True))
     for number, bundle in enumerate(outputs):
         graph.output(f"y{number}", bundle.nodes)
-    for place, bundle in zip(states, following, strict=True):
-        graph.feeds.update(zip(netlist.variables[place].nodes, bundle.nodes, strict=True))
     graph.drop_unread([name for name in graph.inputs if name.startswith("w")])
-    return Kernel(graph=graph, names={name: port for name, port in netlist.names.items() if port in graph.inputs})
+    names = {name: port for name, port in netlist.names.items() if port in graph.inputs}
+    return Kernel(
+        graph=graph,
+        names=names,
+        weights=netlist.weights,
+        tabled=netlist.tabled,
+        rounding=netlist.rounding,
+        overflow=netlist.overflow,
+    )
 
 
 def _check(layer: layers.Layer) -> None:
@@ -141,6 +168,9 @@ def _check(layer: layers.Layer) -> None:
         raise UnsupportedLayer(f"{layer.kind} of {layer.groups} groups: its window is shared by filters of one group")
     if isinstance(layer, Conv1D) and layer.bias and layer.bias_variant == "P2":
         raise UnsupportedLayer("conv1d with bias variant P2 counts what no kernel does; choose P0 or P1")
+    if isinstance(layer, GateL0RD) and layer.open_rate != 1:
+        fact = f"gatel0rd with open_rate {layer.open_rate} counts a mean of what runs; a kernel has every unit, choose 1"
+        raise UnsupportedLayer(fact)
     if not isinstance(layer, Recurrent):
         return
     if layer.clip or layer.requantized is not None:
@@ -156,4 +186,6 @@ def _check(layer: layers.Layer) -> None:
 def _functions(layer: Recurrent) -> tuple[str, ...]:
     if isinstance(layer, RNN):
         return (layer.function,)
+    if isinstance(layer, NCGRU) and layer.functions[1] == "relu":
+        return layer.functions[:1]
     return layer.functions if isinstance(layer, LSTM | GRU) else ()

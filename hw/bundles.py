@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from nncomplexity.errors import UsageError
+from nncomplexity.formats import Format
 
 from .netlist import Graph, Operand
 
-__all__ = ["Bundle", "UnsupportedLayer", "aligned", "paired"]
+__all__ = ["Bundle", "UnsupportedLayer", "Weight", "aligned", "paired"]
 
 
 class UnsupportedLayer(UsageError):
@@ -22,7 +24,8 @@ class UnsupportedLayer(UsageError):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bundle:
     """nodes: a wire for each element, all between low and high in units of 2**-fraction; empty for a constant whose
-    `values` are known. constant: known before the run. width, unsigned: how a known number is stored."""
+    `values` are known. constant: known before the run, `name` as the equations say. width, unsigned: how a known
+    number is stored. signs: a wire for each element that is one greater where the wire is -1."""
 
     nodes: tuple[int, ...] = ()
     low: int
@@ -32,6 +35,8 @@ class Bundle:
     values: tuple[int, ...] | None = None
     width: int = 0
     unsigned: bool = False
+    name: str = ""
+    signs: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:
@@ -42,6 +47,14 @@ class Bundle:
     def interval(self) -> tuple[int, int]:
         """The integers an element may be."""
         return self.low, self.high
+
+
+class Weight(NamedTuple):
+    """A constant of the equations. rows: the sums its numbers are factors of, row by row; itself a row each if none."""
+
+    format: Format
+    elements: int
+    rows: int
 
 
 def aligned(graph: Graph, bundle: Bundle, fraction: int) -> tuple[int, ...]:

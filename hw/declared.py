@@ -19,7 +19,7 @@ class Declared:
     """additions: (subtraction, width, passed); multiplications: widths of both operands and of the cell's result, at
     least as wide as either operand by the rules of the language; an unsigned factor has a zero in front of it.
     tables: bits of address and entry; registers: by width. The others by width: comparisons of operands. logic: bits of
-    the gates that round half to even. A kernel has no shifts and no control."""
+    the gates that round half to even, and of those that turn the bits of negative numbers over. A kernel has no shifts and no control."""
 
     additions: Counter[tuple[bool, int, int]] = field(default_factory=Counter)
     negations: Counter[int] = field(default_factory=Counter)
@@ -51,6 +51,8 @@ def declared(graph: Graph) -> Declared:
                 found.multiplications[widths[0], widths[1], max(*widths, node.width)] += 1
             case Operation.GREATER | Operation.RECTIFY:
                 found.comparisons[max(widths)] += 1
+            case Operation.TURN:
+                found.logic["$xor"] += max(*widths, node.width)
             case Operation.REGISTER:
                 found.registers[node.width] += 1
             case Operation.TABLE:

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from nncomplexity.arithmetic import Places
 from nncomplexity.expressions import Size
 from nncomplexity.formats import Accumulation, Format
 from nncomplexity.ops import Role
@@ -44,7 +46,8 @@ EXACT = 1 << 53
 class Enclosed:
     """Real values [samples, elements], or [1, elements] for all samples, and the ends of what the kernel has.
 
-    fraction: bits behind the kernel's binary point. units: a bias, in steps of the sum it will join.
+    fraction: bits behind the kernel's binary point. constant: known before the run. name, integers: those of a constant
+    that the kernel holds; a bias counts steps of the sum it joins.
     """
 
     value: Array
@@ -53,7 +56,7 @@ class Enclosed:
     fraction: int
     constant: bool = False
     name: str = ""
-    units: bool = False
+    integers: Array | None = None
 
     @classmethod
     def of(cls, integers: Array, fraction: int, **more: Any) -> Enclosed:
@@ -73,47 +76,69 @@ class Enclosed:
 
 
 class Enclosures:
-    """One execution of equations. variables: in the order in which the equations name them.
+    """One execution of equations. moving: variables and states, in the order in which the equations name them.
 
-    known: integers of constants by name; those of a bias that is one of the `ports` are numbers of the weight's format,
-    else steps of their sum. reals: what the constants were taken as, by name. stored: what was requantized, in order.
+    known: integers of constants by name; those that are no `ports` are held by the kernel. reals: what constants with a
+    name were taken as. following: what the states become, in their order; outputs: what leaves the kernel.
     Raises: UnsupportedLayer where the equations leave open what a number is.
     """
 
     def __init__(
         self,
-        variables: Sequence[Enclosed],
+        moving: Sequence[Enclosed],
         known: Mapping[str, Sequence[int]],
         *,
         ports: Collection[str],
         rectifies: bool,
-        rounding: Rounding,
-        overflow: Overflow,
+        modes: tuple[Rounding, Overflow],
     ) -> None:
         self.reals: dict[str, Array] = {}
-        self.stored: list[Enclosed] = []
-        self.last: Enclosed | None = None
-        self._variables, self._known, self._ports = list(variables), known, ports
-        self._rectifies, self._rounding, self._overflow = rectifies, rounding, overflow
+        self._moving, self._known, self._ports = list(moving), known, ports
+        self._rectifies, self._modes = rectifies, modes
+        self._unread: dict[int, Enclosed] = {}
+        self._states: dict[int, tuple[Enclosed, Format]] = {}
+        self._kept: dict[int, Enclosed] = {}
+
+    @property
+    def outputs(self) -> list[Enclosed]:
+        """What no verb read, then what the states become, before it is stored."""
+        return [*self._unread.values(), *(self._kept[key] for key in self._states)]
+
+    @property
+    def following(self) -> list[Enclosed]:
+        """The states of the next step, in the order of the equations."""
+        formats = {key: FixedPoint.of(format, *self._modes) for key, (_, format) in self._states.items()}
+        return [_stored(self._kept[key], format) for key, format in formats.items()]
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Enclosed:
-        return self._variables.pop(0)
+        return self._moving.pop(0)
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Enclosed:
+    def state(self, elements: Size, format: Format, name: str = "") -> Enclosed:
+        found = self._moving.pop(0)
+        self._states[id(found)] = found, format
+        return found
+
+    def keep(self, state: Enclosed, value: Enclosed) -> None:
+        self._read(value)
+        self._kept[id(state)] = value
+
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Enclosed:
         import numpy as np
 
-        values = self._known.get(name)
-        if values is None:
-            nothing = np.full((1, whole(elements)), np.nan)
-            return Enclosed(value=nothing, low=nothing, high=nothing, fraction=0, constant=True, name=name)
-        units = name.startswith("bias") and name not in self._ports
-        found = Enclosed.of(np.array(values, object), 0 if units else _fraction(format), constant=True, name=name)
-        found = replace(found, units=units)
-        if name == "one":
-            # The kernel has the nearest number that its format holds.
-            found = replace(found, value=np.ones_like(found.value))
+        point = format.fraction if isinstance(format.fraction, int) else 0
+        if value is not None and not name:
+            low, high = format.interval
+            nearest = min(max(round(value * Fraction(2) ** point), low), high)
+            found = Enclosed.of(np.full(whole(elements), nearest), point, constant=True)
+            return replace(found, value=np.full_like(found.value, float(value)))
+        if self._rectifies and not name:
+            return Enclosed.of(np.zeros(whole(elements)), point, constant=True)
+        if name not in self._known:
+            raise UnsupportedLayer("the equations give a constant no name")
+        integers = np.array(self._known[name], object)
+        found = Enclosed.of(integers, point, constant=True, name=name)
         self.reals[name] = found.value
-        return found
+        return found if name in self._ports else replace(found, integers=integers)
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Enclosed:
         raise UnsupportedLayer("its sums are made elsewhere")
@@ -131,14 +156,15 @@ class Enclosures:
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Enclosed:
         import numpy as np
 
-        columns, rows = whole(terms), whole(outputs)
-        if products is not None or additions is not None:
+        columns, rows = whole(terms if row is None else row), whole(outputs)
+        if row is None and (products is not None or additions is not None):
             raise UnsupportedLayer("a sparse product does not say which terms a row has")
         if weight.constant and x.value.shape[1] == columns:
-            w = self._sure(weight).value.reshape(rows, columns).T
+            w = weight.value.reshape(rows, columns).T
             up, down = np.maximum(w, 0), np.minimum(w, 0)
             return self._made(
                 Enclosed(
@@ -146,55 +172,59 @@ class Enclosures:
                     low=x.low @ up + x.high @ down,
                     high=x.high @ up + x.low @ down,
                     fraction=x.fraction + weight.fraction,
-                )
+                ),
+                x,
+                weight,
             )
-        if x.value.shape[1] == columns:
-            x = _mapped(x, lambda array: np.tile(array, (1, rows)))
-        return self.sum(self._product(x, weight), terms=terms, outputs=outputs, role=role)
+        every = x if x.value.shape[1] == weight.value.shape[1] else _mapped(x, lambda array: np.tile(array, (1, rows)))
+        summed = _mapped(_product(every, weight), lambda array: array.reshape(-1, rows, columns).sum(axis=2))
+        return self._made(summed, x, weight)
 
     def sum(self, x: Enclosed, *, terms: Size, outputs: Size, role: Role) -> Enclosed:
         shape = -1, whole(outputs), whole(terms)
-        return self._made(_mapped(x, lambda array: array.reshape(shape).sum(axis=2)))
+        return self._made(_mapped(x, lambda array: array.reshape(shape).sum(axis=2)), x)
 
     def add(self, left: Enclosed, right: Enclosed, *, role: Role) -> Enclosed:
-        if right.units:
-            right = _mapped(right, lambda array: array * 2.0**-left.fraction)
-            right = replace(right, fraction=left.fraction)
+        if role is Role.BIAS and right.integers is not None:
+            self._read(right)
+            right = replace(Enclosed.of(right.integers, left.fraction), name=right.name)
             self.reals[right.name] = right.value
-        left, right = self._sure(left), self._sure(right)
         return self._made(
             Enclosed(
                 value=left.value + right.value,
                 low=left.low + right.low,
                 high=left.high + right.high,
                 fraction=max(left.fraction, right.fraction),
-            )
+            ),
+            left,
+            right,
         )
 
     def subtract(self, left: Enclosed, right: Enclosed, *, role: Role) -> Enclosed:
-        left, right = self._sure(left), self._sure(right)
         return self._made(
             Enclosed(
                 value=left.value - right.value,
                 low=left.low - right.high,
                 high=left.high - right.low,
                 fraction=max(left.fraction, right.fraction),
-            )
+            ),
+            left,
+            right,
         )
 
     def multiply(self, left: Enclosed, right: Enclosed, *, role: Role) -> Enclosed:
-        return self._made(self._product(left, right))
+        return self._made(_product(left, right), left, right)
 
-    def compare(self, left: Enclosed, right: Enclosed, *, role: Role) -> Enclosed:
+    def compare(self, left: Enclosed, right: Enclosed, *, role: Role, kept: str = "") -> Enclosed:
         import numpy as np
 
-        if not self._rectifies:
+        if not right.constant or not (self._rectifies or (kept == "greater" and not right.value.any())):
             raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
-        return self._made(_mapped(left, lambda array: np.maximum(array, 0)))
+        return self._made(_mapped(left, lambda array: np.maximum(array, 0)), left, right)
 
     def greatest(self, x: Enclosed, *, terms: Size, outputs: Size, role: Role) -> Enclosed:
         shape = -1, whole(outputs), whole(terms)
-        return self._made(_mapped(x, lambda array: array.reshape(shape).max(axis=2)))
+        return self._made(_mapped(x, lambda array: array.reshape(shape).max(axis=2)), x)
 
     def lookup(
         self, x: Enclosed, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION
@@ -215,60 +245,73 @@ class Enclosures:
                 low=np.clip(apply(low) - half, least, most),
                 high=np.clip(apply(high) + half, least, most),
                 fraction=kept.fraction,
-            )
+            ),
+            x,
         )
 
     def broadcast(self, x: Enclosed, elements: Size) -> Enclosed:
         import numpy as np
 
         times = whole(elements) // max(x.value.shape[1], 1)
-        return self._made(_mapped(x, lambda array: np.tile(array, (1, times))))
+        return self._made(_mapped(x, lambda array: np.tile(array, (1, times))), x)
+
+    def arrange(self, parts: Sequence[Enclosed], elements: Size, places: Places) -> Enclosed:
+        import numpy as np
+
+        samples, chosen = max(len(part.value) for part in parts), list(places())
+
+        def laid(arrays: Sequence[Array]) -> Array:
+            wide = [np.broadcast_to(array, (samples, array.shape[1])) for array in arrays]
+            found: Array = np.concatenate(wide, axis=1)[:, chosen]
+            return found
+
+        found = Enclosed(
+            value=laid([part.value for part in parts]),
+            low=laid([part.low for part in parts]),
+            high=laid([part.high for part in parts]),
+            fraction=parts[0].fraction,
+        )
+        return self._made(found, *parts)
+
+    def magnitude(self, x: Enclosed) -> Enclosed:
+        raise UnsupportedLayer("what becomes of a sign is not followed")
+
+    def signed(self, x: Enclosed, like: Enclosed) -> Enclosed:
+        raise UnsupportedLayer("what becomes of a sign is not followed")
 
     def requantize(self, x: Enclosed, format: Format, change: Requantization | None = None) -> Enclosed:
         if change is not None and not change.nothing:
             raise UnsupportedLayer("it changes the scale of integers")
-        found = self.kept(x, format)
-        self.stored.append(found)
-        return self._made(found)
+        return self._made(_stored(x, FixedPoint.of(format, *self._modes)), x)
 
     def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
         raise UnsupportedLayer("its zero points are taken off outside the equations")
 
-    def kept(self, x: Enclosed, format: Format) -> Enclosed:
-        """A number as it is stored, its real value as it was."""
-        return _stored(self._sure(x), FixedPoint.of(format, self._rounding, self._overflow))
+    def _read(self, *operands: Enclosed) -> None:
+        for operand in operands:
+            self._unread.pop(id(operand), None)
 
-    def _product(self, left: Enclosed, right: Enclosed) -> Enclosed:
-        import numpy as np
-
-        left, right = self._sure(left), self._sure(right)
-        corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
-        return Enclosed(
-            value=left.value * right.value,
-            low=np.minimum.reduce(corners),
-            high=np.maximum.reduce(corners),
-            fraction=left.fraction + right.fraction,
-        )
-
-    def _made(self, found: Enclosed) -> Enclosed:
-        self.last = found
+    def _made(self, found: Enclosed, *read: Enclosed) -> Enclosed:
+        """A result, and the operands it was made of."""
+        self._read(*read)
+        self._unread[id(found)] = found
         return found
 
-    @staticmethod
-    def _sure(number: Enclosed) -> Enclosed:
-        import numpy as np
 
-        if number.constant and np.isnan(number.value).any():
-            raise UnsupportedLayer("the equations give a constant no name")
-        return number
+def _product(left: Enclosed, right: Enclosed) -> Enclosed:
+    import numpy as np
+
+    corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
+    return Enclosed(
+        value=left.value * right.value,
+        low=np.minimum.reduce(corners),
+        high=np.maximum.reduce(corners),
+        fraction=left.fraction + right.fraction,
+    )
 
 
 def _mapped(x: Enclosed, change: Callable[[Array], Array]) -> Enclosed:
     return replace(x, value=change(x.value), low=change(x.low), high=change(x.high))
-
-
-def _fraction(format: Format) -> int:
-    return format.fraction if isinstance(format.fraction, int) else 0
 
 
 def _stored(x: Enclosed, format: FixedPoint) -> Enclosed:

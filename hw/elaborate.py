@@ -24,9 +24,11 @@ from .words import Array
 __all__ = ["Design", "elaborate"]
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-DECLARED = ("proc -noopt", "memory_collect", "opt_clean")
+READ = ("proc -noopt", "memory_collect")
+# What is declared stays, even where nothing reads it: a state that all weights of are 0.
+DECLARED = (*READ, "setattr -set keep 1 t:*nc_*", "opt_clean")
 # Of a flattened design: operators are shared between modules as a synthesis tool would.
-OPTIMISED = (*DECLARED, "flatten -noscopeinfo", "opt -full", "wreduce", "opt_clean")
+OPTIMISED = (*READ, "opt_clean", "flatten -noscopeinfo", "opt -full", "wreduce", "opt_clean")
 Json = Mapping[str, Any]
 # A few lines of nested modules make more cells than there is memory for.
 MOST = 1_000_000

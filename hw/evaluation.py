@@ -127,6 +127,10 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
             result = np.maximum(left, right)
         case Operation.RECTIFY:
             result = np.maximum(left, 0)
+        case Operation.SIGN:
+            result = -(left < 0).astype(np.int64)
+        case Operation.TURN:
+            result = left ^ right
         case _:
             result = left
     return integers_of(result, max(abs(node.low), abs(node.high)))

@@ -8,23 +8,27 @@ them, as the exact convention counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from operator import index
 
+from nncomplexity.arithmetic import Places
 from nncomplexity.errors import UsageError
 from nncomplexity.expressions import Size
 from nncomplexity.formats import Accumulation, Binary, Format, Mixed
 from nncomplexity.ops import Role
 from nncomplexity.requantization import Requantization
 
-from .bundles import Bundle, UnsupportedLayer, aligned, paired
+from .bundles import Bundle, UnsupportedLayer, Weight, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
-from .netlist import Graph, Operand, Port
+from .netlist import Graph, Operand, Operation, Port
+from .signs import magnitude, rectified, signed
+from .sums import check_values, known_sums, port_sums, product_ends
 from .tables import TABLE_BITS, Table
-from .trees import digit_sum, known_product, product_sum, tree
+from .trees import tree
 
-__all__ = ["STYLES", "Netlist"]
+__all__ = ["STYLES", "Netlist", "check_values", "whole"]
 
 STYLES = ("mac", "shiftadd")
 # What an activation function longer than a table sees: eight on either side of zero.
@@ -35,8 +39,8 @@ class Netlist:
     """Builds `graph` from equations.
 
     weights: known integers by the name the equations give them, in index order, a bias in units of the sum it joins.
-    rectifies: a comparison is a ReLU. states: the variables, by their order, that are registers. table_operand: what
-    the operand of a table is brought to where it has more bits. rounding, overflow: of what is stored between verbs.
+    rectifies: a comparison is a ReLU. table_operand: what the operand of a table is brought to where it has more bits.
+    rounding, overflow: of what is stored between verbs.
     Raises: UnsupportedLayer wherever the vocabulary leaves open which element meets which.
     """
 
@@ -46,7 +50,6 @@ class Netlist:
         weights: Mapping[str, Sequence[int]] | None = None,
         *,
         rectifies: bool = False,
-        states: Collection[int] = (),
         table_operand: FixedPoint = TABLE_OPERAND,
         rounding: Rounding = Rounding.TRN,
         overflow: Overflow = Overflow.WRAP,
@@ -55,28 +58,40 @@ class Netlist:
             raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {' or '.join(STYLES)}")
         self.graph = Graph()
         self.names: dict[str, str] = {}
-        self.variables: list[Bundle] = []
-        self.stored: list[Bundle] = []
+        self.weights: dict[str, Weight] = {}
         self.unread: dict[int, Bundle] = {}
+        self.states: dict[int, tuple[Bundle, Format]] = {}
+        self.kept: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
         self._table_operand, self._rounding, self._overflow = table_operand, rounding, overflow
-        self._states, self._constants, self._used = frozenset(states), 0, set[str]()
+        self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
-        place = len(self.variables)
-        state = place in self._states
-        found = self._entered(f"{'s' if state else 'x'}{place}", whole(elements), format, name, state)
-        self.variables.append(found)
+        return self._moving("x", elements, format, name)
+
+    def state(self, elements: Size, format: Format, name: str = "") -> Bundle:
+        found = self._moving("s", elements, format, name, register=True)
+        self.states[id(found)] = found, format
         return found
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Bundle:
+    def keep(self, state: Bundle, value: Bundle) -> None:
+        if id(state) not in self.states or id(state) in self.kept or state.elements != value.elements:
+            raise UnsupportedLayer("what is kept is no state, is kept twice, or has another number of elements")
+        self._read(value)
+        self.kept[id(state)] = value
+
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Bundle:
         known = self._weights.get(name) if name else None
+        if name:
+            if name in self.weights:
+                raise UnsupportedLayer(f"several tensors are called {name}: known values cannot tell them apart")
+            self.weights[name] = Weight(format, whole(elements), 0)
+        elif value is not None:
+            return self._mathematical(whole(elements), format, value)
         if known is None:
             port = f"w{self._constants}"
             self._constants += 1
-            return replace(self._entered(port, whole(elements), format, name), constant=True)
-        if name in self._used:
-            raise UnsupportedLayer(f"several tensors are called {name}: known values cannot tell them apart")
+            return replace(self._entered(port, whole(elements), format, name), constant=True, name=name)
         self._used.add(name)
         low, high = _interval(format)
         values = tuple(_integer(name, value) for value in known)
@@ -93,6 +108,7 @@ class Netlist:
             values=values,
             width=format.width,
             unsigned=not format.signed,
+            name=name,
         )
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Bundle:
@@ -111,28 +127,32 @@ class Netlist:
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Bundle:
-        if products is not None or additions is not None:
+        if row is None and (products is not None or additions is not None):
             raise UnsupportedLayer("a sparse product names how many terms a row has, not which; give the rows in full")
-        columns, rows = whole(terms), whole(outputs)
+        columns, rows = whole(terms if row is None else row), whole(outputs)
         if x.elements not in (columns, columns * rows) or weight.elements != columns * rows:
             raise UnsupportedLayer(
                 f"{rows} sums of {columns} products are made of {x.elements} and {weight.elements} numbers: the "
                 "equations do not say which belong together"
             )
         self._read(x, weight)
+        if weight.name in self.weights:
+            self.weights[weight.name] = self.weights[weight.name]._replace(rows=rows)
         if x.constant and x.values is not None:
             x = self._placed(x)
-        inputs = [x.nodes if x.elements == columns else x.nodes[row * columns :][:columns] for row in range(rows)]
+        inputs = [x.nodes if x.elements == columns else x.nodes[at * columns :][:columns] for at in range(rows)]
         if weight.values is not None and not x.constant:
-            numbers = [weight.values[row * columns :][:columns] for row in range(rows)]
-            return self._result(self._known_sums(inputs, numbers, x, weight, role))
+            numbers = [weight.values[at * columns :][:columns] for at in range(rows)]
+            return self._result(known_sums(self.graph, self._style, inputs, numbers, (x, weight), role))
         placed = self._placed(weight)
         each = [
-            [self.graph.multiply(a, b, role) for a, b in zip(inputs[row], placed.nodes[row * columns :], strict=False)]
-            for row in range(rows)
+            [self.graph.multiply(a, b, role) for a, b in zip(wires, placed.nodes[at * columns :], strict=False)]
+            for at, wires in enumerate(inputs)
         ]
-        return self._result(self._sums(each, _product(x, placed), x.fraction + placed.fraction, role))
+        fraction = x.fraction + placed.fraction
+        return self._result(port_sums(self.graph, each, product_ends(x, placed), fraction, role))
 
     def sum(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
         columns, rows = whole(terms), whole(outputs)
@@ -140,7 +160,7 @@ class Netlist:
             raise UnsupportedLayer(f"{rows} sums of {columns} terms are made of {x.elements} numbers")
         self._read(x)
         each = [list(x.nodes[row * columns :][:columns]) for row in range(rows)]
-        return self._result(self._sums(each, x.interval, x.fraction, role))
+        return self._result(port_sums(self.graph, each, x.interval, x.fraction, role))
 
     def add(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
         return self._combined(left, right, role, 1)
@@ -156,17 +176,20 @@ class Netlist:
             values = paired(right.values, left.elements)
             inputs = [(node,) for node in left.nodes]
             numbers = [(value,) for value in values]
-            return self._result(self._known_sums(inputs, numbers, left, right, role))
+            return self._result(known_sums(self.graph, self._style, inputs, numbers, (left, right), role))
         left, right = self._placed(left), self._placed(right)
         others = paired(right.nodes, left.elements)
         nodes = tuple(self.graph.multiply(a, b, role) for a, b in zip(left.nodes, others, strict=True))
-        low, high = _product(left, right)
+        low, high = product_ends(left, right)
         return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=left.fraction + right.fraction))
 
-    def compare(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
-        if not self._rectifies or not right.constant:
+    def compare(self, left: Bundle, right: Bundle, *, role: Role, kept: str = "") -> Bundle:
+        if not right.constant or not (self._rectifies or (kept == "greater" and self._is_zero(right))):
             raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
-        self._read(left, right)
+        self._taken(left)
+        self._read(right)
+        if left.signs:
+            return self._result(replace(left, nodes=rectified(self.graph, left, role)))
         nodes = tuple(self.graph.rectify(node, role) for node in left.nodes)
         return self._result(replace(left, nodes=nodes, constant=False))
 
@@ -203,9 +226,27 @@ class Netlist:
         if change is not None and not change.nothing:
             raise UnsupportedLayer("it changes the scale of integers by a multiplier that the netlist does not know")
         self._read(x)
-        found = self.quantised(x, format)
-        self.stored.append(found)
-        return self._result(found)
+        return self._result(self.quantised(x, format))
+
+    def arrange(self, parts: Sequence[Bundle], elements: Size, places: Places) -> Bundle:
+        self._read(*parts)
+        placed = [self._placed(part) for part in parts]
+        nodes, first = [node for part in placed for node in part.nodes], placed[0]
+        if any((part.interval, part.fraction) != (first.interval, first.fraction) for part in placed):
+            raise UnsupportedLayer("numbers of several formats are laid end to end")
+        found = tuple(nodes[place] for place in places())
+        if len(found) != whole(elements):
+            raise UnsupportedLayer(f"{len(found)} places are named for {elements} numbers")
+        return self._result(replace(first, nodes=found, name=""))
+
+    def magnitude(self, x: Bundle) -> Bundle:
+        self._read(x)
+        return self._result(magnitude(self.graph, self._placed(x)))
+
+    def signed(self, x: Bundle, like: Bundle) -> Bundle:
+        self._taken(x)
+        self._read(like)
+        return self._result(signed(self.graph, x, like))
 
     def correct(self, *, products: Size, subtractions: Size, format: Format) -> None:
         raise UnsupportedLayer("its zero points are taken off outside the equations; fold them into the bias")
@@ -213,6 +254,9 @@ class Netlist:
     def quantised(self, x: Bundle, format: Format) -> Bundle:
         """A bundle stored in a format, by the rounding and overflow of this netlist."""
         fixed, (low, high) = self._fixed(format), _interval(format)
+        held = [self.graph.nodes[node] for node in x.nodes]
+        if held and all((node.format, node.low, node.high) == (fixed, low, high) for node in held):
+            return x
         nodes = tuple(self.graph.quantise(node, fixed, (low, high)) for node in self._placed(x).nodes)
         return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction)
 
@@ -223,6 +267,22 @@ class Netlist:
 
     def _fixed(self, format: Format) -> FixedPoint:
         return FixedPoint.of(format, self._rounding, self._overflow)
+
+    def _moving(self, letter: str, elements: Size, format: Format, name: str, *, register: bool = False) -> Bundle:
+        port = f"{letter}{self._variables}"
+        self._variables += 1
+        return self._entered(port, whole(elements), format, name, register)
+
+    def _mathematical(self, elements: int, format: Format, value: Fraction) -> Bundle:
+        """A number that mathematics says, as near as the format holds it."""
+        (low, high), fraction = _interval(format), format.fraction if isinstance(format.fraction, int) else 0
+        nearest = min(max(round(value * Fraction(2) ** fraction), low), high)
+        node = self.graph.constant(nearest, fraction, (low, high), format.width, not format.signed)
+        return Bundle(nodes=(node,) * elements, low=low, high=high, fraction=fraction, constant=True)
+
+    def _is_zero(self, bundle: Bundle) -> bool:
+        nodes = (self.graph.nodes[node] for node in bundle.nodes)
+        return all(node.operation is Operation.CONSTANT and node.value == 0 for node in nodes)
 
     def _entered(self, port: str, elements: int, format: Format, name: str, register: bool = False) -> Bundle:
         low, high = _interval(format)
@@ -244,48 +304,14 @@ class Netlist:
         )
         return replace(bundle, nodes=nodes, values=None)
 
-    def _known_sums(
-        self,
-        inputs: Sequence[Sequence[int]],
-        weights: Sequence[Sequence[int]],
-        x: Bundle,
-        weight: Bundle,
-        role: Role,
-    ) -> Bundle:
-        """Sums of products by known numbers, all of the interval that the widest of them needs."""
-        graph, fraction = self.graph, x.fraction + weight.fraction
-        _check(weight)
-        low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
-        high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
-        nodes = []
-        for wires, row in zip(inputs, weights, strict=True):
-            if not any(row):
-                root = Operand(graph.constant(0, fraction, (0, 0), 1))
-            elif self._style == "shiftadd":
-                root = digit_sum(graph, wires, row, role) or Operand(0)
-            else:
-                each = [
-                    known_product(graph, wire, value, (weight.width, weight.unsigned), weight.fraction, role)
-                    for wire, value in zip(wires, row, strict=True)
-                    if value
-                ]
-                root = Operand(product_sum(graph, each, role))
-            nodes.append(graph.wire(root, (low, high), fraction))
-        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
-
-    def _sums(self, rows: Sequence[Sequence[int]], each: tuple[int, int], fraction: int, role: Role) -> Bundle:
-        """Sums of equally many wires of one interval."""
-        terms = len(rows[0]) if rows else 0
-        low, high = each[0] * terms, each[1] * terms
-        zero = [self.graph.constant(0, fraction, (0, 0), 1)] if not terms else []
-        nodes = tuple(product_sum(self.graph, row or zero, role) for row in rows)
-        return Bundle(nodes=nodes, low=low, high=high, fraction=fraction)
-
     def _combined(self, left: Bundle, right: Bundle, role: Role, sign: int) -> Bundle:
-        self._read(left, right)
+        self._taken(left)
+        self._read(right)
         right = self._biases(left, right) if role is Role.BIAS and right.values is not None else right
         left, right = self._placed(left), self._placed(right)
         fraction = max(left.fraction, right.fraction)
+        if left.signs and (sign < 0 or fraction > left.fraction):
+            raise UnsupportedLayer("to a magnitude are only added numbers of no more bits behind the point")
         ones = aligned(self.graph, left, fraction)
         others = paired(aligned(self.graph, right, fraction), len(ones))
         make = self.graph.add if sign > 0 else self.graph.subtract
@@ -293,7 +319,7 @@ class Netlist:
         a = left.low << fraction - left.fraction, left.high << fraction - left.fraction
         b = right.low << fraction - right.fraction, right.high << fraction - right.fraction
         low, high = (a[0] + b[0], a[1] + b[1]) if sign > 0 else (a[0] - b[1], a[1] - b[0])
-        return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=fraction))
+        return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=fraction, signs=left.signs))
 
     @staticmethod
     def _biases(left: Bundle, right: Bundle) -> Bundle:
@@ -306,7 +332,12 @@ class Netlist:
     def _read(self, *operands: Bundle) -> None:
         """What is read is no output of the kernel."""
         for operand in operands:
-            self.unread.pop(id(operand), None)
+            if operand.signs:
+                raise UnsupportedLayer("a magnitude is only added to, compared with 0 and given its sign again")
+            self._taken(operand)
+
+    def _taken(self, operand: Bundle) -> None:
+        self.unread.pop(id(operand), None)
 
     def _result(self, bundle: Bundle) -> Bundle:
         self.unread[id(bundle)] = bundle
@@ -330,17 +361,3 @@ def _interval(format: Format) -> tuple[int, int]:
     if format.floating:
         raise UnsupportedLayer(f"a number of it is {format}: only fixed point has a kernel; give its bits")
     return format.interval
-
-
-def _check(weight: Bundle) -> None:
-    """Refuse known numbers outside their format."""
-    wrong = [value for value in weight.values or () if not weight.low <= value <= weight.high]
-    if wrong:
-        raise UsageError(
-            "E-KERNEL-WEIGHTS", f"a weight is {wrong[0]}, its format holds {weight.low}..{weight.high}; widen it"
-        )
-
-
-def _product(left: Bundle, right: Bundle) -> tuple[int, int]:
-    corners = [a * b for a in left.interval for b in right.interval]
-    return min(corners), max(corners)

@@ -30,6 +30,7 @@ class Graph:
         self.outputs: dict[str, tuple[int, ...]] = {}
         self.feeds: dict[int, int] = {}
         self._constants: dict[tuple[object, ...], int] = {}
+        self._signs: dict[int, int] = {}
 
     def port(self, port: Port) -> list[int]:
         """The nodes of a new input or register port, element 0 first."""
@@ -114,6 +115,20 @@ class Graph:
         node = self.nodes[operand]
         return self._like(node, Operation.RECTIFY, (Operand(operand),), (node.low, max(node.high, 0)), role)
 
+    def sign(self, operand: int) -> int:
+        """-1 where the operand is negative, else 0, in its smallest units."""
+        if operand not in self._signs:
+            node = self.nodes[operand]
+            ends = -int(node.low < 0), -int(node.high < 0)
+            one = (Operand(operand),)
+            self._signs[operand] = self._plain(Operation.SIGN, one, ends, node.fraction, 1, Role.ACTIVATION)
+        return self._signs[operand]
+
+    def turn(self, operand: int, sign: int, interval: tuple[int, int]) -> int:
+        """The operand where the sign is 0, -operand - 1 where it is -1; `interval` is what that is known to keep."""
+        operands, fraction = (Operand(operand), Operand(sign)), self.nodes[operand].fraction
+        return self._plain(Operation.TURN, operands, interval, fraction, width_of(*interval), Role.ACTIVATION)
+
     def quantise(self, operand: int, format: FixedPoint, interval: tuple[int, int] | None = None) -> int:
         """The operand stored in a format; `interval` where it is known to hold less."""
         low, high = interval or format.interval
@@ -145,6 +160,13 @@ class Graph:
     def registers(self) -> int:
         """Bits of state."""
         return sum(node.width for node in self.nodes if node.operation is Operation.REGISTER)
+
+    @property
+    def unread(self) -> set[int]:
+        """Nodes whose value goes nowhere: all that would read it multiplies by a known 0."""
+        read = {operand.node for node in self.nodes for operand in node.operands} | set(self.feeds.values())
+        read.update(node for nodes in self.outputs.values() for node in nodes)
+        return set(range(len(self.nodes))) - read
 
     @property
     def tables(self) -> dict[Table, str]:
@@ -220,10 +242,11 @@ class Graph:
 
     def drop_unread(self, names: Collection[str]) -> None:
         """Leave out those of these input ports that nothing reads."""
-        read = {operand.node for node in self.nodes for operand in node.operands} | set(self.feeds.values())
-        read.update(node for nodes in self.outputs.values() for node in nodes)
-        used = {node.port for place, node in enumerate(self.nodes) if place in read}
+        unread = self.unread
+        used = {node.port for place, node in enumerate(self.nodes) if place not in unread}
         dropped = {name for name in names if name not in used}
+        if not dropped:
+            return
         kept = [place for place, node in enumerate(self.nodes) if node.port not in dropped]
         moved = {old: new for new, old in enumerate(kept)}
         self.nodes = [
@@ -234,6 +257,7 @@ class Graph:
         self.outputs = {name: tuple(moved[node] for node in nodes) for name, nodes in self.outputs.items()}
         self.feeds = {moved[register]: moved[source] for register, source in self.feeds.items()}
         self._constants = {key: moved[node] for key, node in self._constants.items()}
+        self._signs = {moved[node]: moved[sign] for node, sign in self._signs.items()}
 
     def _sum(
         self, operation: Operation, operands: tuple[Operand, Operand], ends: tuple[int, int], role: Role, both: bool

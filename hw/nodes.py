@@ -22,7 +22,8 @@ class Operation(Enum):
     """What a node does.
 
     WIRE shifts and renames: it adds no cell, and hides that low bits are always zero from what reads it.
-    GREATER selects the greater of two, RECTIFY 0 in place of a negative number.
+    GREATER selects the greater of two, RECTIFY 0 in place of a negative number. SIGN is the sign bit, -1 or 0, a wire;
+    TURN turns all bits over where a sign is set.
     """
 
     INPUT = "input"
@@ -36,6 +37,8 @@ class Operation(Enum):
     TABLE = "table"
     GREATER = "greater"
     RECTIFY = "rectify"
+    SIGN = "sign"
+    TURN = "turn"
     QUANTISE = "quantise"
 
 

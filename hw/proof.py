@@ -10,23 +10,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
-from nncomplexity.accounting import count
+from nncomplexity.accounting import Matrix, count
 from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
 from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
-from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.ops import Role
 from nncomplexity.quantization import parse_quantization
 
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
 from .census import census
-from .constants import ONE, built_in_of, operands_of, outputs_of, whose
+from .constants import built_in_of, whose
 from .declared import declared
 from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
@@ -103,9 +103,7 @@ def prove(
     import numpy as np
 
     filled, random = part.layer, np.random.default_rng(seed)
-    _check(part)
-    powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
-    chosen = style or ("shiftadd" if powers else "mac")
+    chosen = _style(part, style)
     known = _weights(filled, weights or {}, random)
     built_in = built_in_of(known, chosen, weights if own else None)
     kernel = build(filled, chosen, built_in, rounding=modes[0], overflow=modes[1])
@@ -118,8 +116,7 @@ def prove(
     wanted, saturated = watched(kernel, moving, ports)
     values = _values(kernel, design, moving, ports, (filled, known), wanted)
     values += _any_weights(kernel, design, moving, ports, random)
-    real = deviation_of(filled, kernel, (moving, wanted), known, modes, reference)
-    return Verdict(
+    found = Verdict(
         name=part.name,
         style=chosen,
         schedule="unrolled",
@@ -134,7 +131,15 @@ def prove(
         rounding=modes[0].value,
         overflow=modes[1].value,
         saturated=saturated,
-    ).beside(real)
+    )
+    return found.beside(deviation_of(filled, kernel, (moving, wanted), known, modes, reference))
+
+
+def _style(part: Part, style: str | None) -> str:
+    """The style of a kernel. Refuses what no kernel is made of."""
+    _check(part)
+    powers = isinstance(part.layer.weight, PowerOfTwo | AdditivePowerOfTwo)
+    return style or ("shiftadd" if powers else "mac")
 
 
 def _check(part: Part) -> None:
@@ -154,15 +159,9 @@ def _check(part: Part) -> None:
 def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
     """The weights by name: those given, and drawn ones for the rest."""
     probe, found = build(layer, "mac"), dict(given)
-    for name, port in probe.names.items():
-        if name == ONE and name not in found:
-            # The nearest number to 1 that its format holds.
-            entered = probe.graph.inputs[port]
-            found[name] = [min(1 << max(entered.fraction, 0), entered.high)] * entered.elements
-        if port.startswith("w") and name not in found:
-            recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
-            held = layer.formats["recurrent"] if recurs else layer.weight
-            found[name] = drawn_weights(random, held, probe.graph.inputs[port].elements)
+    for name, weight in probe.weights.items():
+        if name in probe.names and name not in found:
+            found[name] = drawn_weights(random, weight.format, weight.elements)
     return found
 
 
@@ -199,8 +198,8 @@ def _inputs(
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    operands = operands_of(layer, known)
-    once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
+    operands = {name: _matrix(values, kernel.weights[name].rows or len(values)) for name, values in known.items()}
+    once = replace(layer, steps=1) if hasattr(layer, "steps") else layer
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
@@ -212,6 +211,10 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
         if one != other:
             found.append(_difference(f"netlist and census of {row}", one, other))
     return found
+
+
+def _matrix(values: Sequence[int], outputs: int) -> Matrix:
+    return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
 
 
 def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
@@ -226,7 +229,7 @@ def _values(
     moving: Mapping[str, Sequence[Array]],
     ports: Mapping[str, Array],
     equation: tuple[Layer, Mapping[str, Sequence[int]]],
-    wanted: Sequence[Array],
+    wanted: Sequence[Mapping[str, Array]],
 ) -> list[str]:
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
     import numpy as np
@@ -237,7 +240,7 @@ def _values(
     if not isinstance(layer, Dense):
         return simulated
     shift = whole(layer.input.fraction) if "bias" in kernel.names else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
+    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
 
 
 def _any_weights(
@@ -257,11 +260,11 @@ def _any_weights(
         port = kernel.graph.inputs[name]
         drawn[name] = drawn_inputs(random, (port.low, port.high), samples, len(numbers))
     each = {**few, **{name: [values] for name, values in drawn.items()}}
-    return _simulated(kernel, design, each, kernel.run(few, drawn))
+    return _simulated(kernel, design, each, kernel.trace(few, drawn))
 
 
 def _simulated(
-    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Array]
+    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Mapping[str, Array]]
 ) -> list[str]:
     """Where the simulated Verilog and the netlist's own numbers differ."""
     import numpy as np
@@ -274,13 +277,16 @@ def _simulated(
     # One row of numbers is held.
     words = {name: values[0] if len(values) == 1 else values for name, values in words.items()}
     if graph.feeds:
-        found = list(design.run_clocked(words, steps, signed=())["y0"])
+        found = design.run_clocked(words, steps, signed=())
     else:
-        found = [design.run(words, signed=())["y0"]]
-    first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
-    for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
-        other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
-        differences += _unequal(f"netlist and simulation, step {step}", numbers, other)
+        found = {name: values[None] for name, values in design.run(words, signed=()).items()}
+    differences = list[str]()
+    for step, (name, nodes) in product(range(steps), graph.outputs.items()):
+        if nodes:
+            first = graph.nodes[nodes[0]]
+            other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
+            place = f"step {step}" if name == "y0" else f"{name}, step {step}"
+            differences += _unequal(f"netlist and simulation, {place}", wanted[step][name], other)
     return differences
 
 
@@ -300,7 +306,7 @@ def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: in
     """W x + b as it is written, a bias on a port so many bits above its sum."""
     import numpy as np
 
-    matrix = np.array(known["weight"], object).reshape(outputs_of(layer), -1)
+    matrix = np.array(known["weight"], object).reshape(whole(layer.units), -1)
     sums: Array = x.astype(object) @ matrix.T
     return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from nncomplexity.layers.layer import Layer
-from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.layers.rnn import RNN
 
-from .building import SUPPORTED, Kernel
+from .building import Kernel
 from .bundles import UnsupportedLayer
 from .deviation import EXACT, SLACK, Enclosed, Enclosures
 from .fixed import Overflow, Rounding
+from .nodes import Port
 
 if TYPE_CHECKING:
     from typing import Any
@@ -32,9 +33,9 @@ EQUATIONS = "equations in floats"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """greatest: the largest distance from the reference. bound: the largest of the bounds, one for each result.
+    """greatest: the largest distance of a result from the reference. bound: the largest of their bounds.
 
-    within: every result keeps its own. reference: who computed the real numbers.
+    within: every number that leaves the kernel, states too, keeps its own bound. reference: who computed real numbers.
     """
 
     greatest: float
@@ -46,37 +47,39 @@ class Deviation:
 def deviation_of(
     layer: Layer,
     kernel: Kernel,
-    run: tuple[Mapping[str, Sequence[Array]], Sequence[Array]],
+    run: tuple[Mapping[str, Sequence[Array]], Sequence[Mapping[str, Array]]],
     known: Mapping[str, Sequence[int]],
     modes: tuple[Rounding, Overflow],
     reference: Reference | None = None,
 ) -> Deviation | None:
     """Compare results with real numbers made of the same integers; None where the equations do not say all of them.
 
-    run: integers of inputs by port, and of the output, [samples, elements] step by step. known: integers of constants
+    run: integers of inputs by port, and of outputs, [samples, elements] step by step. known: integers of constants
     by name. modes: of what is stored.
     """
     import numpy as np
 
     inputs, outputs = run
-    if len(kernel.graph.outputs) != 1:
-        return None
     try:
         found, reals = _enclosed(layer, kernel, inputs, known, modes)
     except UnsupportedLayer:
         return None
     made = reference(layer, reals, _reals(kernel, inputs)) if reference is not None and len(inputs) == 1 else None
-    floats, name = made or ([each.value for each in found], EQUATIONS)
-    first = kernel.graph.nodes[kernel.graph.outputs["y0"][0]]
     stored = any(node.table or node.format for node in kernel.graph.nodes)
-    exact = not stored and max(-first.low, first.high) < EXACT
     greatest, most, within = 0.0, 0.0, True
-    for one, real, integers in zip(found, floats, outputs, strict=True):
-        distance = np.abs(np.asarray(integers, np.float64) * 2.0**-first.fraction - real)
+    for (name, nodes), step in product(kernel.graph.outputs.items(), range(len(outputs))):
+        if not nodes:
+            continue
+        first, one = kernel.graph.nodes[nodes[0]], found[step][name]
+        real = made[0][step] if made is not None and name == "y0" else one.value
+        exact = not stored and max(-first.low, first.high) < EXACT
+        distance = np.abs(np.asarray(outputs[step][name], np.float64) * 2.0**-first.fraction - real)
         bound = one.bound + (0.0 if exact else SLACK * (1 + np.abs(one.value)))
-        greatest, most = max(greatest, float(distance.max(initial=0))), max(most, float(bound.max(initial=0)))
+        if name == "y0":
+            greatest = max(greatest, float(distance.max(initial=0)))
+            most = max(most, float(bound.max(initial=0)))
         within = within and bool((distance <= bound).all())
-    return Deviation(greatest=greatest, bound=most, within=within, reference=name)
+    return Deviation(greatest=greatest, bound=most, within=within, reference=made[1] if made else EQUATIONS)
 
 
 def _reals(kernel: Kernel, inputs: Mapping[str, Sequence[Array]]) -> list[Array]:
@@ -94,27 +97,30 @@ def _enclosed(
     inputs: Mapping[str, Sequence[Array]],
     known: Mapping[str, Sequence[int]],
     modes: tuple[Rounding, Overflow],
-) -> tuple[list[Enclosed], dict[str, Array]]:
-    """The results of every step, and the constants as real numbers."""
+) -> tuple[list[dict[str, Enclosed]], dict[str, Array]]:
+    """The outputs of every step, and the constants as real numbers."""
     import numpy as np
 
-    states = SUPPORTED[type(layer)]
-    variables = {int(name[1:]): port for name, port in kernel.graph.inputs.items() if name[0] in "xs"}
-    steps = len(next(iter(inputs.values())))
-    kept = {place: Enclosed.of(np.zeros((1, variables[place].elements)), variables[place].fraction) for place in states}
-    found: list[Enclosed] = []
+    moving = sorted((int(name[1:]), port) for name, port in kernel.graph.inputs.items() if name[0] in "xs")
+    states = [Enclosed.of(np.zeros((1, port.elements)), port.fraction) for _, port in moving if port.register]
+    found: list[dict[str, Enclosed]] = []
     reals: dict[str, Array] = {}
-    for step in range(steps):
-        now = [
-            kept[place] if place in kept else Enclosed.of(inputs[port.name][step], port.fraction)
-            for place, port in sorted(variables.items())
-        ]
+    for step in range(len(next(iter(inputs.values())))):
+        kept = iter(states)
+        now = [next(kept) if port.register else _entered(inputs, port, step) for _, port in moving]
         rectifies = isinstance(layer, RNN) and layer.function == "relu"
-        m = Enclosures(now, known, ports=kernel.names, rectifies=rectifies, rounding=modes[0], overflow=modes[1])
+        m = Enclosures(now, known, ports=kernel.names, rectifies=rectifies, modes=modes)
         layer.equations(m)
-        assert m.last is not None
-        found.append(m.last)
+        found.append({f"y{place}": each for place, each in enumerate(m.outputs)})
+        if found[-1].keys() != kernel.graph.outputs.keys():
+            raise UnsupportedLayer("the kernel has other outputs than the equations")
         reals |= m.reals
-        if isinstance(layer, Recurrent):
-            kept = dict(zip(states, (m.kept(m.last, layer.activation), *m.stored[-1:]), strict=False))
+        states = m.following
     return found, reals
+
+
+def _entered(inputs: Mapping[str, Sequence[Array]], port: Port, step: int) -> Enclosed:
+    """The numbers of a port; one without elements has none."""
+    import numpy as np
+
+    return Enclosed.of(inputs[port.name][step] if port.name in inputs else np.zeros((1, 0)), port.fraction)

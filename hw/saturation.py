@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .building import Kernel
@@ -20,64 +20,44 @@ if TYPE_CHECKING:
 
 __all__ = ["watched"]
 
+# An output of its own shows the operands of all that may saturate.
 PORT = "watched"
-
-
-@dataclass(kw_only=True)
-class Ends:
-    """The wires that may reach an end, watched in a run of `kernel`, which is the given one with one output more."""
-
-    kernel: Kernel
-    nodes: tuple[int, ...]
-    reached: bool = False
-
-    @classmethod
-    def of(cls, kernel: Kernel) -> Ends:
-        """The same kernel, watched."""
-        graph = kernel.graph
-        found = [place for place, node in enumerate(graph.nodes) if _saturates(graph, place) or node.table is not None]
-        watched = copy(graph)
-        sources = tuple(graph.nodes[place].operands[0].node for place in found)
-        watched.outputs = graph.outputs | {PORT: sources}
-        return cls(kernel=replace(kernel, graph=watched), nodes=tuple(found))
-
-    def seen(self, result: Mapping[str, Array]) -> None:
-        """Look at the numbers of one step."""
-        graph = self.kernel.graph
-        if self.reached:
-            return
-        for column, place in enumerate(self.nodes):
-            node, values = graph.nodes[place], result[PORT][:, column]
-            source = graph.nodes[node.operands[0].node]
-            if node.table is not None:
-                operand = node.table.operand.interval
-                low, high = max(operand[0], source.low), min(operand[1], source.high)
-                hit = (values <= low) | (values >= high)
-            else:
-                assert node.format is not None
-                wide = replace(node.format, bits=128, integer=128 - node.format.fraction, overflow=Overflow.WRAP)
-                rounded = quantise(values, source.fraction, wide)
-                low, high = node.format.interval
-                hit = (rounded < low) | (rounded > high)
-            if hit.any():
-                self.reached = True
-                return
+# Holds whatever is rounded, before it is limited.
+WIDE = 1 << 10
 
 
 def watched(
     kernel: Kernel, moving: Mapping[str, Sequence[Array]], ports: Mapping[str, Array]
-) -> tuple[list[Array], bool | None]:
-    """The netlist's results at every step, and whether a cell reached its ends; None for what has no states.
+) -> tuple[list[dict[str, Array]], bool | None]:
+    """All outputs at every step, and whether a cell reached its ends; None for what has no states.
 
     moving: integers by port, step by step; ports: those that are held.
     """
     import numpy as np
 
-    held = {name: np.atleast_2d(values) for name, values in ports.items()}
-    if not kernel.graph.feeds:
-        return kernel.run(moving, held), None
-    ends = Ends.of(kernel)
-    return ends.kernel.run(moving, held, watch=ends.seen), ends.reached
+    graph, held = kernel.graph, {name: np.atleast_2d(values) for name, values in ports.items()}
+    if not graph.feeds:
+        return kernel.trace(moving, held), None
+    places = [place for place, node in enumerate(graph.nodes) if node.table is not None or _saturates(graph, place)]
+    more = copy(graph)
+    more.outputs = {**graph.outputs, PORT: tuple(graph.nodes[place].operands[0].node for place in places)}
+    found = replace(kernel, graph=more).trace(moving, held)
+    seen = [step.pop(PORT) for step in found]
+    reached = any(_reached(graph, place, values[:, column]) for values in seen for column, place in enumerate(places))
+    return found, reached
+
+
+def _reached(graph: Graph, place: int, values: Array) -> bool:
+    """Whether some operands of a node are beyond the ends of what it stores, or at those of its table."""
+    node = graph.nodes[place]
+    source = graph.nodes[node.operands[0].node]
+    if node.table is not None:
+        least, most = node.table.operand.interval
+        return bool((values <= max(least, source.low)).any() or (values >= min(most, source.high)).any())
+    assert node.format is not None
+    wide = replace(node.format, bits=WIDE, integer=WIDE - node.format.fraction, overflow=Overflow.WRAP)
+    rounded, (least, most) = quantise(values, source.fraction, wide), node.format.interval
+    return bool((rounded < least).any() or (rounded > most).any())
 
 
 def _saturates(graph: Graph, place: int) -> bool:

@@ -86,8 +86,14 @@ def _silu(x: Decimal) -> Decimal:
     return x * _sigmoid(x)
 
 
+def _reciprocal(x: Decimal) -> Decimal:
+    # That of 0 is the greatest number a result can hold, whatever that is.
+    return ONE / x if x else ONE.scaleb(40)
+
+
 FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {
     "exp": Decimal.exp,
+    "reciprocal": _reciprocal,
     "sigmoid": _sigmoid,
     "silu": _silu,
     "softplus": _softplus,

@@ -4,7 +4,8 @@ Datapath operators are modules called nc_*, control is none of them. Instances a
 the node (`bias_12`; a constant is `constant_7`), wires n0, n1 … after the node: no name of a model gets into the text.
 A shift is a concatenation with zeros, and the low bits of an adder's operand that are always zero stand as zeros at its
 instance, so that they can be read there. nc_wire and nc_constant are opaque on purpose: one kind of operator serves all
-elements of a value. Constants are two's-complement hexadecimals: -8'sd128 would be +128 in a wider place.
+elements of a value. An operator whose value goes nowhere, because the weights behind it are 0, is kept by an attribute:
+what is counted is there. Constants are two's-complement hexadecimals: -8'sd128 would be +128 in a wider place.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ CELLS = {
     Operation.MULTIPLY: "nc_mul",
     Operation.GREATER: "nc_max",
     Operation.RECTIFY: "nc_relu",
+    Operation.SIGN: "nc_sign",
+    Operation.TURN: "nc_turn",
 }
 # Nodes that are no operators have no role.
 UNCHARGED = {Operation.CONSTANT, Operation.REGISTER, Operation.WIRE}
@@ -53,7 +56,11 @@ class _Text:
         self.tables = graph.tables
 
     def written(self) -> str:
-        lines = [line for place, node in enumerate(self.graph.nodes) for line in self._node(place, node)]
+        unread, lines = self.graph.unread, list[str]()
+        for place, node in enumerate(self.graph.nodes):
+            lines.extend(self._node(place, node))
+            if place in unread and node.operation not in (Operation.INPUT, Operation.CONSTANT):
+                lines[-1] = f"(* keep *) {lines[-1]}"
         for port, nodes in self.graph.outputs.items():
             lines.extend(self._output(port, nodes))
         modules = [MODULES[cell] for cell in MODULES if cell in self.cells]

@@ -54,6 +54,8 @@ MODULES = {
         "wire signed [A-1:0] zero;\nwire negative;\nassign zero = {A{1'b0}};\nassign negative = a < zero;\n"
         "assign y = negative ? zero : a;",
     ),
+    "nc_sign": _module("nc_sign", _parameters("A", "Y"), UNARY, "assign y = a[A-1];"),
+    "nc_turn": _module("nc_turn", _parameters("A", "B", "Y"), BINARY, "assign y = a ^ b;"),
     "nc_truncate": _module("nc_truncate", ROUNDED, UNARY, f"{EXTENDED}assign y = $signed(e[E-1:D]);"),
     "nc_round": _module(
         "nc_round", ROUNDED, UNARY, f"{EXTENDED}assign y = $signed(e[E-1:D]) + $signed({{1'b0, e[D-1]}});"

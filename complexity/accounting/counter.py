@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from ..arithmetic import Arithmetic
+from ..arithmetic import Arithmetic, Places
 from ..errors import UsageError
 from ..expressions import Size
 from ..formats import Format
@@ -67,13 +67,19 @@ class Counter:
     def variable(self, elements: Size, format: Format, name: str = "") -> Signal:
         return Signal(elements, format.plain, matrix=self._operands.get(name))
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Signal:
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Signal:
         return self.variable(elements, format, name)._replace(constant=True)
+
+    def state(self, elements: Size, format: Format, name: str = "") -> Signal:
+        return self.variable(elements, format, name)
+
+    def keep(self, state: Signal, value: Signal) -> None:
+        return None
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
 
-    def compare(self, left: Signal, right: Signal, *, role: Role) -> Signal:
+    def compare(self, left: Signal, right: Signal, *, role: Role, kept: str = "") -> Signal:
         self._charge(left.elements, Op(Kind.COMPARE, role, left.format, right.format, left.format, right.constant))
         return left._replace(constant=False)
 
@@ -88,6 +94,15 @@ class Counter:
 
     def broadcast(self, x: Signal, elements: Size) -> Signal:
         return x._replace(elements=elements)
+
+    def arrange(self, parts: Sequence[Signal], elements: Size, places: Places) -> Signal:
+        return parts[0]._replace(elements=elements)
+
+    def magnitude(self, x: Signal) -> Signal:
+        return x
+
+    def signed(self, x: Signal, like: Signal) -> Signal:
+        return x
 
     def requantize(self, x: Signal, format: Format, change: Requantization | None = None) -> Signal:
         return self.variable(x.elements, format)

@@ -29,6 +29,7 @@ class DigitsCounter(PaperCounter):
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Signal:
         matrix = weight.matrix
         if not self._known(x, weight, matrix):

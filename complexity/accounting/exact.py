@@ -64,7 +64,11 @@ class ExactCounter(Counter):
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Signal:
+        if row is not None:
+            # A sum of so many terms, whatever the mean field of the published forms charges.
+            terms, products, additions = row, None, None
         if weight.matrix is not None and weight.matrix.valued and weight.constant and not x.constant:
             if products is not None:
                 return self._scattered(x, weight, weight.matrix, (whole(products), whole(outputs)), role)
@@ -143,6 +147,8 @@ class ExactCounter(Counter):
 
     def sum(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
         total = x._replace(elements=outputs, constant=False, matrix=None)
+        if terms == 0:
+            total = self._held(outputs, x, (0, 0), x.fraction)
         for left, right, nodes in _tree(whole(terms)):
             low, high = x.interval
             total = self._held(outputs, x, (low * (left + right), high * (left + right)), x.fraction)
@@ -224,6 +230,15 @@ class ExactCounter(Counter):
     def _product(self, left: Signal, right: Signal) -> Signal:
         corners = [a * b for a in left.interval for b in right.interval]
         return self._held(left.elements, left, (min(corners), max(corners)), left.fraction + right.fraction, right)
+
+    def magnitude(self, x: Signal) -> Signal:
+        # A kernel turns over the bits of a negative number: -v - 1, which `signed` turns back.
+        low, high = x.interval
+        return x._replace(interval=(low, max(high, -low - 1)))
+
+    def signed(self, x: Signal, like: Signal) -> Signal:
+        reach = max(x.interval[1], -x.interval[0] - 1)
+        return x._replace(interval=(-reach - 1, reach))
 
     def _held(
         self, elements: Size, like: Signal, interval: Interval, fraction: int, other: Signal | None = None

@@ -42,6 +42,7 @@ class PaperCounter(Counter):
         role: Role,
         products: Size | None = None,
         additions: Size | None = None,
+        row: Size | None = None,
     ) -> Signal:
         left, right = x.format.operand, weight.format.operand
         total = self._accumulator(terms, left, right)

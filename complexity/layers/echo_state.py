@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, TypeVar
@@ -14,6 +14,7 @@ from ..formats import Format, accumulator
 from ..ops import Role
 from .layer import FLOAT32, Layer
 from .share import exact_part, share
+from .wiring import sparse
 
 __all__ = ["EchoState"]
 
@@ -29,9 +30,11 @@ class EchoState(Layer):
     Counting: `density` is the mean field s_p*Mult(reservoir): both products and additions of the full product W_r s
     times s_p. `nonzeros_per_row` is one dot product of so many terms a row. Join, bias, leak and the bias of the
     readout are additions in the recurrent accumulator. mu and 1 - mu are two constants in the weight format; without
-    `leaky` both products and the addition are absent.
+    `leaky` both products and the addition are absent. In a circuit every row of W_r has as many weights and one
+    addition less, with `density` too; where they stand is said by `columns`, row by row, else drawn.
     Source: Freire et al., arXiv 2206.12191 (reconstructed); Jaeger 2001.
-    Raises: SpecError E-SPEC-DENSITY unless exactly one of density and nonzeros_per_row is given.
+    Raises: SpecError E-SPEC-DENSITY unless exactly one of density and nonzeros_per_row is given, E-SPEC-SIZE for
+    columns that are not those of W_r.
     """
 
     kind: ClassVar[str] = "esn"
@@ -57,6 +60,7 @@ class EchoState(Layer):
     bias: bool = False
     readout_bias: bool = False
     recurrent: Format = FLOAT32
+    columns: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         self._check_formats()
@@ -70,6 +74,19 @@ class EchoState(Layer):
         kept, units = self.nonzeros_per_row, self.reservoir
         if isinstance(kept, int) and isinstance(units, int) and kept > units:
             raise self._refusal("nonzeros_per_row", kept, f"at most {units}, the reservoir")
+        object.__setattr__(self, "columns", tuple(tuple(row) for row in self.columns))
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        units, kept = self.reservoir, self.kept
+        if not self.columns or not isinstance(units, int) or not isinstance(kept, int):
+            return
+        if len(self.columns) != units:
+            raise self._refusal("columns", f"{len(self.columns)} rows", f"{units}, the reservoir")
+        for number, row in enumerate(self.columns):
+            if len(set(row)) != kept or len(row) != kept or not all(0 <= column < units for column in row):
+                rule = f"{kept} different integers from 0 to {units - 1}"
+                raise self._refusal(f"columns[{number}]", list(row), rule)
 
     @property
     def executions(self) -> Size:
@@ -106,29 +123,34 @@ class EchoState(Layer):
         """One step and its readout."""
         units = self.reservoir
         m.accumulator(units, self.recurrent, self.activation)
-        x, s = m.variable(self.inputs, self.input), m.variable(units, self.activation)
-        weight = m.constant(units * self.inputs, self.weight)
+        x, s = m.variable(self.inputs, self.input), m.state(units, self.activation, "state")
+        weight = m.constant(units * self.inputs, self.weight, "weight")
         net = m.dot(x, weight, terms=self.inputs, outputs=units, role=Role.INPUT)
         net = m.add(net, self._recur(m, s), role=Role.JOIN)
         if self.bias:
-            net = m.add(net, m.constant(units, self.weight), role=Role.BIAS)
+            net = m.add(net, m.constant(units, self.weight, "bias"), role=Role.BIAS)
         new = m.lookup(net, "tanh", result=self.activation)
         if self.leaky:
-            mu, rest = m.constant(units, self.weight), m.constant(units, self.weight)
+            mu, rest = (m.constant(units, self.weight, name) for name in ("leak", "rest"))
             kept, fresh = m.multiply(s, rest, role=Role.STATE), m.multiply(new, mu, role=Role.STATE)
             new = m.requantize(m.add(kept, fresh, role=Role.STATE), self.activation)
-        readout = m.constant(self.outputs * units, self.weight)
+        m.keep(s, new)
+        readout = m.constant(self.outputs * units, self.weight, "readout")
         y = m.dot(new, readout, terms=units, outputs=self.outputs, role=Role.INPUT)
         if self.readout_bias:
-            m.add(y, m.constant(self.outputs, self.weight), role=Role.BIAS)
+            m.add(y, m.constant(self.outputs, self.weight, "readout_bias"), role=Role.BIAS)
 
     def _recur(self, m: Arithmetic[V], s: V) -> V:
         """W_r s."""
         units, kept = self.reservoir, self.kept
-        weight = m.constant(units * kept, self.recurrent)
+        weight, seen = m.constant(units * kept, self.recurrent, "recurrent"), m.arrange([s], units * kept, self._places)
         if self.nonzeros_per_row is not None:
-            return m.dot(s, weight, terms=kept, outputs=units, role=Role.RECURRENT)
-        additions = kept * (units - 1)
-        return m.dot(
-            s, weight, terms=units, outputs=units, role=Role.RECURRENT, products=units * kept, additions=additions
-        )
+            return m.dot(seen, weight, terms=kept, outputs=units, role=Role.RECURRENT)
+        field = {"products": units * kept, "additions": kept * (units - 1)}
+        return m.dot(seen, weight, terms=units, outputs=units, role=Role.RECURRENT, row=kept, **field)
+
+    def _places(self) -> Sequence[int]:
+        """Which element of s each weight of W_r meets."""
+        if self.columns:
+            return [column for row in self.columns for column in row]
+        return sparse(self.reservoir, self.reservoir, self.kept)()

@@ -35,11 +35,11 @@ class GRU(Recurrent):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
-        self._state(m)
+        m.keep(*self._state(m))
 
-    def _state(self, m: Arithmetic[V]) -> V:
-        """h', still in its accumulator."""
-        gate, candidate = self.functions
+    def _state(self, m: Arithmetic[V]) -> tuple[V, V]:
+        """h, and h' still in its accumulator."""
+        gate = self.functions[0]
         x, h = self._enter(m)
         z = self._activated(m, self._net(m, x, h, ".z"), gate)
         r = self._activated(m, self._net(m, x, h, ".r"), gate)
@@ -47,11 +47,14 @@ class GRU(Recurrent):
             u = self._recur(m, h, ".n")
             u = m.requantize(self._biased(m, u, ".u") if self.bias else u, self.activation)
             reset = m.multiply(r, u, role=Role.GATE)
-            net = m.add(self._project(m, x, ".n"), reset, role=Role.JOIN)
-            net = self._biased(m, net, ".n") if self.bias else net
+            joined = m.add(self._project(m, x, ".n"), reset, role=Role.JOIN)
         else:
             reset = m.requantize(m.multiply(r, h, role=Role.GATE), self.activation)
-            net = self._net(m, x, reset, ".n")
-        n = self._activated(m, net, candidate)
+            joined = self._joined(m, x, reset, ".n")
+        n = self._candidate(m, joined)
         rest = self._complement(m, z)
-        return m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)
+        return h, m.add(m.multiply(rest, n, role=Role.GATE), m.multiply(z, h, role=Role.GATE), role=Role.STATE)
+
+    def _candidate(self, m: Arithmetic[V], joined: V) -> V:
+        net = self._biased(m, joined, ".n") if self.bias else joined
+        return self._activated(m, net, self.functions[1])

@@ -49,14 +49,14 @@ class LSTM(Recurrent):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
-        self._state(m)
+        m.keep(*self._state(m))
 
-    def _state(self, m: Arithmetic[V]) -> V:
-        """h', still in its accumulator."""
+    def _state(self, m: Arithmetic[V]) -> tuple[V, V]:
+        """h, and h' still in its accumulator."""
         gate, candidate, output = self.functions
         input_gate, forget, new_cell, output_gate, cell, squashed = self.kept or (self.activation,) * 6
         x, h = self._enter(m)
-        c = m.variable(self.hidden, cell)
+        c = m.state(self.hidden, cell, "cell")
 
         def peep(net: V, cell: V, name: str) -> V:
             if not self.peepholes:
@@ -71,6 +71,7 @@ class LSTM(Recurrent):
             f = self._activated(m, peep(self._net(m, x, h, ".f"), c, ".f"), gate, stored=forget)
         g = self._activated(m, self._net(m, x, h, ".g"), candidate, stored=new_cell)
         kept, new = m.multiply(f, c, role=Role.GATE), m.multiply(i, g, role=Role.GATE)
-        c = m.requantize(m.add(kept, new, role=Role.STATE), cell)
+        before, c = c, m.requantize(m.add(kept, new, role=Role.STATE), cell)
+        m.keep(before, c)
         o = self._activated(m, peep(self._net(m, x, h, ".o"), c, ".o"), gate, stored=output_gate)
-        return m.multiply(o, self._activated(m, c, output, stored=squashed), role=Role.GATE)
+        return h, m.multiply(o, self._activated(m, c, output, stored=squashed), role=Role.GATE)

@@ -31,9 +31,10 @@ class LSTM1997(Recurrent):
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
         x, h = self._enter(m)
-        c = m.variable(self.hidden, self.activation)
+        c = m.state(self.hidden, self.activation, "cell")
         i = self._activated(m, self._net(m, x, h, ".i"), "sigmoid")
         g = self._activated(m, self._net(m, x, h, ".g"), "tanh")
         o = self._activated(m, self._net(m, x, h, ".o"), "sigmoid")
-        c = m.requantize(m.add(m.multiply(i, g, role=Role.GATE), c, role=Role.STATE), self.activation)
-        m.multiply(o, self._activated(m, c, "tanh"), role=Role.GATE)
+        new = m.requantize(m.add(m.multiply(i, g, role=Role.GATE), c, role=Role.STATE), self.activation)
+        m.keep(c, new)
+        m.keep(h, m.multiply(o, self._activated(m, new, "tanh"), role=Role.GATE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
@@ -68,12 +69,15 @@ class Recurrent(Layer):
 
     def _enter(self, m: Arithmetic[V]) -> tuple[V, V]:
         m.accumulator(self.hidden, self.recurrent, self.activation)
-        return m.variable(self.inputs, self.input), m.variable(self.hidden, self.activation)
+        return m.variable(self.inputs, self.input), m.state(self.hidden, self.activation, "state")
 
     def _net(self, m: Arithmetic[V], x: V, h: V, gate: str = "", *, outputs: Size | None = None) -> V:
         """W x + U h + b for one gate, whose name its constants bear."""
-        joined = m.add(self._project(m, x, gate, outputs), self._recur(m, h, gate, outputs), role=Role.JOIN)
+        joined = self._joined(m, x, h, gate, outputs=outputs)
         return self._biased(m, joined, gate, outputs) if self.bias else joined
+
+    def _joined(self, m: Arithmetic[V], x: V, h: V, gate: str = "", *, outputs: Size | None = None) -> V:
+        return m.add(self._project(m, x, gate, outputs), self._recur(m, h, gate, outputs), role=Role.JOIN)
 
     def _project(self, m: Arithmetic[V], x: V, gate: str = "", outputs: Size | None = None) -> V:
         rows = self.hidden if outputs is None else outputs
@@ -98,12 +102,16 @@ class Recurrent(Layer):
         self, m: Arithmetic[V], net: V, function: str, outputs: Size | None = None, *, stored: Format | None = None
     ) -> V:
         rows = self.hidden if outputs is None else outputs
-        if self.clip:
-            bound = m.constant(rows, self.activation)
-            net = m.compare(m.compare(net, bound, role=Role.ACTIVATION), bound, role=Role.ACTIVATION)
-        return activated(m, net, function, rows, stored or self.activation)
+        return activated(m, self._clipped(m, net, rows), function, rows, stored or self.activation)
+
+    def _clipped(self, m: Arithmetic[V], net: V, rows: Size) -> V:
+        if not self.clip:
+            return net
+        bound = m.constant(rows, self.activation)
+        return m.compare(m.compare(net, bound, role=Role.ACTIVATION), bound, role=Role.ACTIVATION)
 
     def _complement(self, m: Arithmetic[V], gate: V, outputs: Size | None = None) -> V:
-        """1 - gate."""
-        one = m.constant(self.hidden if outputs is None else outputs, self.activation, "one")
+        """1 - gate, where 1 is the nearest number of the activation format: 127/128 in fixed<8,1>."""
+        rows = self.hidden if outputs is None else outputs
+        one = m.constant(rows, self.activation, value=Fraction(1))
         return m.requantize(m.subtract(one, gate, role=Role.STATE), self.activation)

@@ -30,4 +30,4 @@ class RNN(Recurrent):
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
         x, h = self._enter(m)
-        self._activated(m, self._net(m, x, h), self.function)
+        m.keep(h, self._activated(m, self._net(m, x, h), self.function))

@@ -23,16 +23,19 @@ FIELDS = ("steps", "inputs", "hidden", "centroids")
 def mixture(m: Arithmetic[V], u: V, *, centroids: Size, hidden: Size, weight: Format, activation: Format) -> V:
     """sum over j of a_j s_j with a = softmax(u . s), the temperature folded into the centroids of the score.
 
+    The centroids of the score lie centroid by centroid, those of the mixture unit by unit.
+
     Counting: k*hidden products for the scores and for the mixture, k exponentials, k - 1 additions, 1 reciprocal and
     k products for the softmax; no maximum is subtracted, as in the published code.
     """
     u = m.requantize(u, activation)
-    centres = m.constant(centroids * hidden, weight)
-    scores = m.dot(u, centres, terms=hidden, outputs=centroids, role=Role.CONTRACTION)
+    nearest = m.constant(centroids * hidden, weight, "centroids.score")
+    scores = m.dot(u, nearest, terms=hidden, outputs=centroids, role=Role.CONTRACTION)
     powers = m.lookup(scores, "exp", result=activation)
     total = m.sum(powers, terms=centroids, outputs=1, role=Role.ACTIVATION)
     inverse = m.broadcast(m.lookup(total, "reciprocal", result=activation), centroids)
     shares = m.requantize(m.multiply(powers, inverse, role=Role.ACTIVATION), activation)
+    centres = m.constant(centroids * hidden, weight, "centroids")
     return m.dot(shares, centres, terms=centroids, outputs=hidden, role=Role.CONTRACTION)
 
 
@@ -59,8 +62,9 @@ class SRGRU(GRU):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
-        u = self._state(m)
-        mixture(m, u, centroids=self.centroids, hidden=self.hidden, weight=self.recurrent, activation=self.activation)
+        h, u = self._state(m)
+        sizes = {"centroids": self.centroids, "hidden": self.hidden}
+        m.keep(h, mixture(m, u, **sizes, weight=self.recurrent, activation=self.activation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,5 +88,6 @@ class SRLSTM(LSTM):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
-        u = self._state(m)
-        mixture(m, u, centroids=self.centroids, hidden=self.hidden, weight=self.recurrent, activation=self.activation)
+        h, u = self._state(m)
+        sizes = {"centroids": self.centroids, "hidden": self.hidden}
+        m.keep(h, mixture(m, u, **sizes, weight=self.recurrent, activation=self.activation))

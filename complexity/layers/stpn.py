@@ -10,6 +10,7 @@ from ..expressions import Size
 from ..formats import Format
 from ..ops import Role
 from .recurrent import Recurrent
+from .wiring import cycled, repeated
 
 __all__ = ["STPN"]
 
@@ -45,25 +46,27 @@ class STPN(Recurrent):
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""
         x, h = self._enter(m)
+        entering = m.state(self.hidden * self.inputs, self.activation, "plastic.x")
+        recurring = m.state(self.hidden * self.hidden, self.activation, "plastic.h")
         net = m.add(
-            self._plastic_dot(m, x, self.inputs, self.weight, Role.INPUT),
-            self._plastic_dot(m, h, self.hidden, self.recurrent, Role.RECURRENT),
+            self._plastic_dot(m, x, entering, self.inputs, self.weight, Role.INPUT),
+            self._plastic_dot(m, h, recurring, self.hidden, self.recurrent, Role.RECURRENT),
             role=Role.JOIN,
         )
         new = self._activated(m, self._biased(m, net) if self.bias else net, "tanh")
-        for operand, terms in ((x, self.inputs), (h, self.hidden)):
+        m.keep(h, new)
+        for operand, state, terms, part in ((x, entering, self.inputs, ".x"), (h, recurring, self.hidden, ".h")):
             elements = self.hidden * terms
-            outer = m.multiply(m.broadcast(new, elements), m.broadcast(operand, elements), role=Role.STATE)
-            learned = m.multiply(
-                m.requantize(outer, self.activation), m.constant(elements, self.weight), role=Role.STATE
-            )
-            state = m.variable(elements, self.activation)
-            m.add(m.multiply(state, m.constant(elements, self.weight), role=Role.STATE), learned, role=Role.STATE)
+            rows = m.arrange([new], elements, repeated(self.hidden, terms))
+            outer = m.multiply(rows, m.arrange([operand], elements, cycled(terms, self.hidden)), role=Role.STATE)
+            gain = m.constant(elements, self.weight, f"gain{part}")
+            learned = m.multiply(m.requantize(outer, self.activation), gain, role=Role.STATE)
+            kept = m.multiply(state, m.constant(elements, self.weight, f"decay{part}"), role=Role.STATE)
+            m.keep(state, m.add(kept, learned, role=Role.STATE))
 
-    def _plastic_dot(self, m: Arithmetic[V], operand: V, terms: Size, format: Format, role: Role) -> V:
+    def _plastic_dot(self, m: Arithmetic[V], operand: V, state: V, terms: Size, format: Format, role: Role) -> V:
         """(W + F) v for one part of [x, h]."""
-        elements = self.hidden * terms
-        weight, state = m.constant(elements, format), m.variable(elements, self.activation)
+        weight = m.constant(self.hidden * terms, format, "weight" if role is Role.INPUT else "recurrent")
         if self.merged:
             total = m.requantize(m.add(state, weight, role=Role.STATE), self.activation)
             return m.dot(operand, total, terms=terms, outputs=self.hidden, role=role)

@@ -1,0 +1,42 @@
+"""Two hundred random layers of every kind with a kernel, in every style, under every quantizer: all is equal."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import nncomplexity as nc
+import pytest
+from nncomplexity.hw import KERNELS, verify
+from nncomplexity.layers.layer import Layer
+
+pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
+
+QUANTIZERS = ("w8a8", "w3a5", "w6a4", "w4a9", "w:pot4,a6", "w:pot5,a4", "w:apot6x2,a5", "w:apot5x3,a7", "w:ternary,a4")
+Draw = Callable[[int, int], int]
+DRAWN: dict[str, Callable[[Draw], Layer]] = {
+    "dense": lambda n: nc.Dense(inputs=n(1, 9), units=n(1, 6), bias=bool(n(0, 1))),
+    "conv1d": lambda n: nc.Conv1D(length=n(5, 12), channels=n(1, 4), filters=n(1, 4), kernel_size=n(1, 4)),
+    "conv2d": lambda n: nc.Conv2D(
+        height=n(4, 7), width=n(4, 7), channels=n(1, 3), filters=n(1, 3), kernel_size=n(1, 3), bias=bool(n(0, 1))
+    ),
+    "rnn": lambda n: nc.RNN(steps=n(1, 9), inputs=n(1, 5), hidden=n(1, 5), bias=bool(n(0, 1))),
+    "lstm": lambda n: nc.LSTM(steps=n(1, 9), inputs=n(1, 4), hidden=n(1, 3), peepholes=bool(n(0, 1))),
+    "gru": lambda n: nc.GRU(steps=n(1, 9), inputs=n(1, 4), hidden=n(1, 3), linear_before_reset=bool(n(0, 1))),
+    "lstm1997": lambda n: nc.LSTM1997(steps=n(1, 9), inputs=n(1, 4), hidden=n(1, 3)),
+}
+
+
+def test_every_kind_with_a_kernel_is_drawn() -> None:
+    assert set(DRAWN) == set(KERNELS)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_random_layer(seed: int) -> None:
+    draw = random.Random(seed)
+    kind, quant = tuple(DRAWN)[seed % len(DRAWN)], draw.choice(QUANTIZERS)
+    layer, style = DRAWN[kind](draw.randint), draw.choice(("mac", "shiftadd"))
+    verdict = verify(layer, quant=quant, style=style, vectors=1000, seed=seed)
+    assert verdict, f"{layer} {quant} {style}: {verdict.first_difference}"
+    assert verdict.vectors == 1000 and verdict.operations > 0
