@@ -77,17 +77,31 @@ class Arithmetic(Protocol[Value]):
     def multiply(self, left: Value, right: Value, *, role: Role) -> Value:
         """Elementwise left * right: lone products, no accumulator."""
 
-    def compare(self, left: Value, right: Value, *, role: Role, kept: str = "") -> Value:
+    def compare(
+        self, left: Value, right: Value, *, role: Role, kept: str = "", chosen: tuple[Value, Value] | None = None
+    ) -> Value:
         """Elementwise comparison; the value is the operand selected (a maximum, a clip, a ReLU).
 
-        kept: which operand, "greater" or "lesser", where that is said.
+        kept: which operand, "greater" or "lesser", where that is said. chosen: two other values; the first of them is
+        selected where left >= right.
         """
 
-    def greatest(self, x: Value, *, terms: Size, outputs: Size, role: Role) -> Value:
-        """`outputs` maxima (or minima) of `terms` elements of x."""
+    def greatest(self, x: Value, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Value:
+        """`outputs` maxima (or, with kept "lesser", minima) of `terms` elements of x."""
 
-    def lookup(self, x: Value, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Value:
-        """Elementwise special function; `result` is the format it is stored in (that of x if not said)."""
+    def lookup(
+        self,
+        x: Value,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
+    ) -> Value:
+        """Elementwise special function; `result` is the format it is stored in (that of x if not said).
+
+        members: of a family of functions, which each element in turn is put through; they repeat.
+        """
 
     def broadcast(self, x: Value, elements: Size) -> Value:
         """x seen as so many elements: repeated, selected or regrouped; no arithmetic."""
@@ -100,6 +114,12 @@ class Arithmetic(Protocol[Value]):
 
     def signed(self, x: Value, like: Value) -> Value:
         """x with the sign of another number, that of 0 being positive: wires, no arithmetic."""
+
+    def piece(self, memory: Value, x: Value, elements: Size, *, pieces: Size) -> Value:
+        """Of each row of a memory as many numbers, from the piece on that its x lies in; selection, no arithmetic.
+
+        The range of x is cut into equal pieces. Rows that are a multiple of x meet it over and over.
+        """
 
     def requantize(self, x: Value, format: Format, change: Requantization | None = None) -> Value:
         """x brought to a format, as it is stored between layers or steps; `exact` charges what the change takes."""

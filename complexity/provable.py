@@ -76,7 +76,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     if any(matrix.varied for matrix in row.operands.values()):
         raise Unprovable("its numbers have widths of their own, a kernel has one for all numbers of an operand")
     rows = _rows(layer, row, None if wanted.drawn else known.get("weight"))
-    single, directions = _single(layer, row, rows), getattr(layer, "directions", 1)
+    single, directions = _single(layer, rows), getattr(layer, "directions", 1)
     _check_size(single, wanted.most)
     arrays: dict[str, list[int]] = {}
     missing: list[str] = []
@@ -86,9 +86,8 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
         if wanted.style != "shiftadd" and (stored := _stored(layer, known, arrays)) is not None:
             arrays["weight"], apart = stored, True
         single = _placed(single, known, arrays, wanted.style)
-    repeat = _whole(layer.executions) // (_whole(single.executions) * directions)
-    if isinstance(layer, Contraction):
-        repeat = _whole(layer.outputs) // _whole(single.outputs if isinstance(single, Contraction) else layer.outputs)
+    alike = isinstance(layer, Contraction)
+    repeat = 1 if alike else _whole(layer.executions) // (_whole(single.executions) * directions)
     width = row.accumulator or wanted.accumulator
     return [
         Piece(
@@ -157,25 +156,22 @@ def _rows(layer: Layer, row: Row, weight: Matrix | None) -> int:
     return last if isinstance(last, int) else 1
 
 
-def _single(layer: Layer, row: Row, rows: int) -> Layer:
-    """The layer of one kernel: sums that share an input as a dense layer, one direction of a recurrent one."""
+def _single(layer: Layer, rows: int) -> Layer:
+    """The layer of one kernel: all rows of weights as a dense layer, one direction of a recurrent one."""
     if isinstance(layer, Recurrent):
         return replace(layer, bidirectional=False, batch=1, steps=layer.steps * layer.batch)
     if not isinstance(layer, Contraction):
         return layer
-    outputs = _whole(layer.outputs)
+    sums = _whole(layer.outputs) * _whole(layer.vectors)
     if not layer.constant:
-        return replace(layer, outputs=min(outputs, 1))
-    shape = (row.outputs[0] if row.outputs else None) or ()
-    if not rows or outputs % rows:
-        raise Unprovable(f"{rows} rows of weights make {outputs} sums: not a whole number of times")
-    if rows not in shape[-2:]:
-        return replace(layer, outputs=rows)
+        return replace(layer, outputs=min(sums, 1), vectors=sums)
+    if not rows or sums % rows:
+        raise Unprovable(f"{rows} rows of weights make {sums} sums: not a whole number of times")
     return Dense(
         empty=True,
         inputs=layer.terms,
         units=rows,
-        steps=outputs // rows,
+        steps=sums // rows,
         bias=False,
         weight=layer.weight,
         input=layer.input,

@@ -19,7 +19,8 @@ class Declared:
     """additions: (subtraction, width, passed); multiplications: widths of both operands and of the cell's result, at
     least as wide as either operand by the rules of the language; an unsigned factor has a zero in front of it.
     tables: bits of address and entry; registers: by width. The others by width: comparisons of operands. logic: bits of
-    the gates that round half to even, and of those that turn the bits of negative numbers over. A kernel has no shifts and no control."""
+    the gates that round half to even and of those that turn the bits of negative numbers over. A kernel has no shifts
+    and no control."""
 
     additions: Counter[tuple[bool, int, int]] = field(default_factory=Counter)
     negations: Counter[int] = field(default_factory=Counter)

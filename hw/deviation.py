@@ -27,7 +27,7 @@ from nncomplexity.requantization import Requantization
 
 from .bundles import UnsupportedLayer
 from .fixed import FixedPoint, Overflow, Rounding
-from .kernels import TABLE_OPERAND, whole
+from .kernels import whole
 
 if TYPE_CHECKING:
     from typing import Any
@@ -78,7 +78,8 @@ class Enclosed:
 class Enclosures:
     """One execution of equations. moving: variables and states, in the order in which the equations name them.
 
-    known: integers of constants by name; those that are no `ports` are held by the kernel. reals: what constants with a
+    known: integers of constants by name; those that are no `ports` are held by the kernel. operands: what the tables of
+    each look-up see, in order. modes: rounding and overflow of what is stored. reals: what constants with a
     name were taken as. following: what the states become, in their order; outputs: what leaves the kernel.
     Raises: UnsupportedLayer where the equations leave open what a number is.
     """
@@ -89,12 +90,12 @@ class Enclosures:
         known: Mapping[str, Sequence[int]],
         *,
         ports: Collection[str],
-        rectifies: bool,
+        operands: Sequence[FixedPoint],
         modes: tuple[Rounding, Overflow],
     ) -> None:
         self.reals: dict[str, Array] = {}
         self._moving, self._known, self._ports = list(moving), known, ports
-        self._rectifies, self._modes = rectifies, modes
+        self._operands, self._modes = iter(operands), modes
         self._unread: dict[int, Enclosed] = {}
         self._states: dict[int, tuple[Enclosed, Format]] = {}
         self._kept: dict[int, Enclosed] = {}
@@ -131,8 +132,6 @@ class Enclosures:
             nearest = min(max(round(value * Fraction(2) ** point), low), high)
             found = Enclosed.of(np.full(whole(elements), nearest), point, constant=True)
             return replace(found, value=np.full_like(found.value, float(value)))
-        if self._rectifies and not name:
-            return Enclosed.of(np.zeros(whole(elements)), point, constant=True)
         if name not in self._known:
             raise UnsupportedLayer("the equations give a constant no name")
         integers = np.array(self._known[name], object)
@@ -218,9 +217,16 @@ class Enclosures:
     def compare(self, left: Enclosed, right: Enclosed, *, role: Role, kept: str = "") -> Enclosed:
         import numpy as np
 
-        if not right.constant or not (self._rectifies or (kept == "greater" and not right.value.any())):
+        if kept not in ("greater", "lesser"):
             raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
-        return self._made(_mapped(left, lambda array: np.maximum(array, 0)), left, right)
+        choose = np.maximum if kept == "greater" else np.minimum
+        found = Enclosed(
+            value=choose(left.value, right.value),
+            low=choose(left.low, right.low),
+            high=choose(left.high, right.high),
+            fraction=left.fraction,
+        )
+        return self._made(found, left, right)
 
     def greatest(self, x: Enclosed, *, terms: Size, outputs: Size, role: Role) -> Enclosed:
         shape = -1, whole(outputs), whole(terms)
@@ -234,16 +240,14 @@ class Enclosures:
         if result is None or function not in INCREASING:
             raise UnsupportedLayer(f"{function} is no increasing function of a known format")
         apply, kept = INCREASING[function], FixedPoint.of(result)
-        # A narrow operand is read as it is, a wide one rounded and limited: either may be.
-        wide = _stored(x, TABLE_OPERAND)
-        low, high = np.minimum(x.low, wide.low), np.maximum(x.high, wide.high)
+        seen = _stored(x, next(self._operands))
         least, most = (each * 2.0**-kept.fraction for each in kept.interval)
         half = 2.0 ** -(kept.fraction + 1) + SLACK
         return self._made(
             Enclosed(
                 value=apply(x.value),
-                low=np.clip(apply(low) - half, least, most),
-                high=np.clip(apply(high) + half, least, most),
+                low=np.clip(apply(seen.low) - half, least, most),
+                high=np.clip(apply(seen.high) + half, least, most),
                 fraction=kept.fraction,
             ),
             x,

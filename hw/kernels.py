@@ -24,7 +24,7 @@ from .bundles import Bundle, UnsupportedLayer, Weight, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
 from .netlist import Graph, Operand, Operation, Port
 from .signs import magnitude, rectified, signed
-from .sums import check_values, known_sums, port_sums, product_ends
+from .sums import check_values, known_sums, product_interval, sums
 from .tables import TABLE_BITS, Table
 from .trees import tree
 
@@ -63,7 +63,8 @@ class Netlist:
         self.states: dict[int, tuple[Bundle, Format]] = {}
         self.kept: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
-        self._table_operand, self._rounding, self._overflow = table_operand, rounding, overflow
+        self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
+        self.tabled: list[FixedPoint] = []
         self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
@@ -152,7 +153,7 @@ class Netlist:
             for at, wires in enumerate(inputs)
         ]
         fraction = x.fraction + placed.fraction
-        return self._result(port_sums(self.graph, each, product_ends(x, placed), fraction, role))
+        return self._result(sums(self.graph, each, product_interval(x, placed), fraction, role))
 
     def sum(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
         columns, rows = whole(terms), whole(outputs)
@@ -160,7 +161,7 @@ class Netlist:
             raise UnsupportedLayer(f"{rows} sums of {columns} terms are made of {x.elements} numbers")
         self._read(x)
         each = [list(x.nodes[row * columns :][:columns]) for row in range(rows)]
-        return self._result(port_sums(self.graph, each, x.interval, x.fraction, role))
+        return self._result(sums(self.graph, each, x.interval, x.fraction, role))
 
     def add(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
         return self._combined(left, right, role, 1)
@@ -180,7 +181,7 @@ class Netlist:
         left, right = self._placed(left), self._placed(right)
         others = paired(right.nodes, left.elements)
         nodes = tuple(self.graph.multiply(a, b, role) for a, b in zip(left.nodes, others, strict=True))
-        low, high = product_ends(left, right)
+        low, high = product_interval(left, right)
         return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=left.fraction + right.fraction))
 
     def compare(self, left: Bundle, right: Bundle, *, role: Role, kept: str = "") -> Bundle:
@@ -213,6 +214,7 @@ class Netlist:
             operand = FixedPoint(bits=widest, integer=widest - x.fraction, signed=signed)
         else:
             nodes = tuple(self.graph.quantise(node, operand) for node in nodes)
+        self.tabled.append(operand)
         table = Table(function=function, operand=operand, result=self._fixed(result))
         low, high = ends = _interval(result)
         found = tuple(self.graph.table(node, table, role, ends) for node in nodes)
@@ -266,7 +268,7 @@ class Netlist:
         return sorted(set(self._weights) - self._used)
 
     def _fixed(self, format: Format) -> FixedPoint:
-        return FixedPoint.of(format, self._rounding, self._overflow)
+        return FixedPoint.of(format, self.rounding, self.overflow)
 
     def _moving(self, letter: str, elements: Size, format: Format, name: str, *, register: bool = False) -> Bundle:
         port = f"{letter}{self._variables}"

@@ -18,7 +18,6 @@ from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
-from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
 from nncomplexity.ops import Role
 from nncomplexity.quantization import parse_quantization
@@ -30,8 +29,10 @@ from .constants import built_in_of, whose
 from .declared import declared
 from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
+from .idealised import idealised
 from .kernels import whole
 from .nodes import Operator, operators
+from .numbers import execute
 from .reference import Reference, deviation_of
 from .saturation import watched
 from .sequences import drawn_sequences
@@ -70,6 +71,8 @@ def verify(
 ) -> Verdict:
     """Emit the kernel of one execution of a layer, run it on vectors, count it, and compare.
 
+    A bidirectional cell is proved as one of its directions, whose count is taken twice: both have the same equations,
+    and where weights are built in, the other has a kernel of its own.
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
@@ -127,12 +130,13 @@ def prove(
         counts_equal=not counts,
         first_difference=(tables + values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        idealised=idealised(_once(filled)),
         weights=whose(known, weights),
         rounding=modes[0].value,
         overflow=modes[1].value,
         saturated=saturated,
     )
-    return found.beside(deviation_of(filled, kernel, (moving, wanted), known, modes, reference))
+    return found.beside(deviation_of(filled, kernel, (moving, wanted), known, reference))
 
 
 def _style(part: Part, style: str | None) -> str:
@@ -199,7 +203,7 @@ def _inputs(
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
     operands = {name: _matrix(values, kernel.weights[name].rows or len(values)) for name, values in known.items()}
-    once = replace(layer, steps=1) if hasattr(layer, "steps") else layer
+    once = _once(layer)
     times = whole(once.executions)
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
@@ -211,6 +215,11 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
         if one != other:
             found.append(_difference(f"netlist and census of {row}", one, other))
     return found
+
+
+def _once(layer: Layer) -> Layer:
+    """A layer of one step: the kernel of every step is the same."""
+    return replace(layer, steps=1) if "steps" in layer.spec else layer  # type: ignore[call-arg]
 
 
 def _matrix(values: Sequence[int], outputs: int) -> Matrix:
@@ -237,10 +246,13 @@ def _values(
     held = {name: np.atleast_2d(values) for name, values in ports.items()}
     simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
     layer, known = equation
-    if not isinstance(layer, Dense):
-        return simulated
-    shift = whole(layer.input.fraction) if "bias" in kernel.names else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0]["y0"])
+    # A bias on a port is a number of its own format.
+    joining = not any("bias" in name for name in kernel.names)
+    plain = execute(layer, kernel, moving, known, joining=joining)
+    for step, (one, other) in enumerate(zip(plain, wanted, strict=True)):
+        for name, values in one.items():
+            simulated += _unequal(f"equations and netlist, {name}, step {step}", values, other[name])
+    return simulated
 
 
 def _any_weights(
@@ -302,20 +314,13 @@ def _tables(kernel: Kernel, design: Design) -> list[str]:
     return found
 
 
-def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:
-    """W x + b as it is written, a bias on a port so many bits above its sum."""
-    import numpy as np
-
-    matrix = np.array(known["weight"], object).reshape(whole(layer.units), -1)
-    sums: Array = x.astype(object) @ matrix.T
-    return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
-
-
 def _unequal(what: str, one: Array, other: Array) -> list[str]:
     import numpy as np
 
-    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
-    if not len(places):
+    if np.shape(one) != np.shape(other):
+        one = np.broadcast_to(one, np.shape(other))
+    if np.array_equal(one, other):
         return []
+    places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))
     sample, element = places[0].tolist()
     return [f"{what}: vector {sample}, element {element}: {one[sample][element]} and {other[sample][element]}"]

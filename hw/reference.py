@@ -8,12 +8,10 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from nncomplexity.layers.layer import Layer
-from nncomplexity.layers.rnn import RNN
 
 from .building import Kernel
 from .bundles import UnsupportedLayer
 from .deviation import EXACT, SLACK, Enclosed, Enclosures
-from .fixed import Overflow, Rounding
 from .nodes import Port
 
 if TYPE_CHECKING:
@@ -49,19 +47,18 @@ def deviation_of(
     kernel: Kernel,
     run: tuple[Mapping[str, Sequence[Array]], Sequence[Mapping[str, Array]]],
     known: Mapping[str, Sequence[int]],
-    modes: tuple[Rounding, Overflow],
     reference: Reference | None = None,
 ) -> Deviation | None:
     """Compare results with real numbers made of the same integers; None where the equations do not say all of them.
 
     run: integers of inputs by port, and of outputs, [samples, elements] step by step. known: integers of constants
-    by name. modes: of what is stored.
+    by name.
     """
     import numpy as np
 
     inputs, outputs = run
     try:
-        found, reals = _enclosed(layer, kernel, inputs, known, modes)
+        found, reals = _enclosed(layer, kernel, inputs, known)
     except UnsupportedLayer:
         return None
     made = reference(layer, reals, _reals(kernel, inputs)) if reference is not None and len(inputs) == 1 else None
@@ -96,7 +93,6 @@ def _enclosed(
     kernel: Kernel,
     inputs: Mapping[str, Sequence[Array]],
     known: Mapping[str, Sequence[int]],
-    modes: tuple[Rounding, Overflow],
 ) -> tuple[list[dict[str, Enclosed]], dict[str, Array]]:
     """The outputs of every step, and the constants as real numbers."""
     import numpy as np
@@ -108,8 +104,7 @@ def _enclosed(
     for step in range(len(next(iter(inputs.values())))):
         kept = iter(states)
         now = [next(kept) if port.register else _entered(inputs, port, step) for _, port in moving]
-        rectifies = isinstance(layer, RNN) and layer.function == "relu"
-        m = Enclosures(now, known, ports=kernel.names, rectifies=rectifies, modes=modes)
+        m = Enclosures(now, known, ports=kernel.names, operands=kernel.tabled, modes=(kernel.rounding, kernel.overflow))
         layer.equations(m)
         found.append({f"y{place}": each for place, each in enumerate(m.outputs)})
         if found[-1].keys() != kernel.graph.outputs.keys():

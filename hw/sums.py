@@ -1,4 +1,4 @@
-"""Sums of products as wires: every sum of a verb on an interval that holds the widest of them."""
+"""Sums of products as wires: of known numbers, each as its style has it, and of equal wires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .bundles import Bundle
 from .netlist import Graph, Operand
 from .trees import digit_sum, known_product, product_sum
 
-__all__ = ["check_values", "known_sums", "port_sums", "product_ends"]
+__all__ = ["check_values", "known_sums", "product_interval", "sums"]
 
 
 def known_sums(
@@ -19,11 +19,11 @@ def known_sums(
     style: str,
     inputs: Sequence[Sequence[int]],
     weights: Sequence[Sequence[int]],
-    operands: tuple[Bundle, Bundle],
+    factors: tuple[Bundle, Bundle],
     role: Role,
 ) -> Bundle:
-    """Sums of products by known numbers: shifted and added, or multiplied; operands: the bundles both come from."""
-    x, weight = operands
+    """Sums of products by known numbers, all of the interval that the widest of them needs."""
+    x, weight = factors
     fraction = x.fraction + weight.fraction
     check_values(weight)
     low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
@@ -45,17 +45,17 @@ def known_sums(
     return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
 
 
-def port_sums(graph: Graph, rows: Sequence[Sequence[int]], ends: tuple[int, int], fraction: int, role: Role) -> Bundle:
-    """Sums of equally many wires, each from one end to the other."""
+def sums(graph: Graph, rows: Sequence[Sequence[int]], each: tuple[int, int], fraction: int, role: Role) -> Bundle:
+    """Sums of equally many wires of one interval."""
     terms = len(rows[0]) if rows else 0
-    low, high = ends[0] * terms, ends[1] * terms
+    low, high = each[0] * terms, each[1] * terms
     zero = [graph.constant(0, fraction, (0, 0), 1)] if not terms else []
     nodes = tuple(product_sum(graph, row or zero, role) for row in rows)
     return Bundle(nodes=nodes, low=low, high=high, fraction=fraction)
 
 
-def product_ends(left: Bundle, right: Bundle) -> tuple[int, int]:
-    """The smallest and the greatest product of elements of two bundles."""
+def product_interval(left: Bundle, right: Bundle) -> tuple[int, int]:
+    """The integers a product of two may be."""
     corners = [a * b for a in left.interval for b in right.interval]
     return min(corners), max(corners)
 

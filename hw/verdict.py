@@ -14,8 +14,9 @@ class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
     operations: operators of one execution. first_difference: "" where there is none. True where all is equal and within
-    its bound. weights: "drawn", of the "file", or a mixture. saturated: whether a quantiser held a number back or a
-    table was read at its end; None without states. deviation: the greatest distance from `reference`, results in real
+    its bound. idealised: additions of one execution that the published form charges otherwise, with both figures and
+    the reason. weights: drawn, given, or what of them was not given. rounding, overflow: of what is stored. saturated:
+    whether a quantiser held a number back or a table was read at its end; None without states. deviation: the greatest distance from `reference`, results in real
     numbers; bound: the greatest that rounding, limits and tables allow; None where the equations leave numbers open.
     """
 
@@ -29,6 +30,7 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    idealised: tuple[str, ...] = ()
     weights: str = "drawn"
     rounding: str = "TRN"
     overflow: str = "WRAP"

@@ -110,6 +110,7 @@ def test_other_formats_are_refused() -> None:
 
 REAL = {
     "exp": math.exp,
+    "reciprocal": lambda x: 1 / x if x else math.inf,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "silu": lambda x: x / (1 + math.exp(-x)),
     "softplus": lambda x: math.log1p(math.exp(x)),

@@ -23,10 +23,11 @@ from nncomplexity.layers.conv1d import Conv1D
 from nncomplexity.layers.conv2d import Conv2D
 from nncomplexity.layers.convolution import Convolution
 from nncomplexity.layers.dense import Dense
-from nncomplexity.layers.echo_state import EchoState
+from nncomplexity.layers.gatel0rd import GateL0RD
 from nncomplexity.layers.gru import GRU
 from nncomplexity.layers.lstm import LSTM
 from nncomplexity.layers.lstm1997 import LSTM1997
+from nncomplexity.layers.qrnn import QRNNRNN
 from nncomplexity.layers.rnn import RNN
 from nncomplexity.ops import Kind, Role
 
@@ -299,8 +300,7 @@ def test_twenty_steps_of_a_gru_are_its_equations(style: str) -> None:
     rng = np.random.default_rng(2)
     steps = [rng.integers(-128, 128, (SAMPLES, INPUTS)) for _ in range(STEPS)]
     h = np.zeros((SAMPLES, HIDDEN), np.int64)
-    one = [port for port in kernel.graph.inputs if port.startswith("w")]
-    found = kernel.run({"x0": steps}, {one[0]: np.full((SAMPLES, HIDDEN), 32)})
+    found = kernel.run({"x0": steps})
     for x, y in zip(steps, found, strict=True):
         z, r = (activated(net(w, f".{gate}", x, h), 10, "sigmoid") for gate in "zr")
         n = activated(net(w, ".n", x, stored(r * h, 10)), 10, "tanh")
@@ -322,7 +322,8 @@ def test_a_relu_cell_selects_on_the_sign() -> None:
 def test_what_the_equations_leave_open_is_refused() -> None:
     formats = {"weight": Fixed(bits=4, integer=4), "input": Fixed(bits=4, integer=4)}
     refused: list[tuple[Any, str]] = [
-        (EchoState(inputs=2, reservoir=4, outputs=1, nonzeros_per_row=2, recurrent=FORMATS["recurrent"]), "no kernel"),
+        (QRNNRNN(inputs=2, hidden=3, depth=1, outputs=1), "qrnn_rnn has no kernel"),
+        (GateL0RD(inputs=2, hidden=4, outputs=1, open_rate="0.5", **FORMATS), "with open_rate 1/2 counts a mean"),
         (Conv1D(length=9, channels=2, filters=2, kernel_size=3, groups=2, **formats), "of 2 groups"),
         (Conv1D(length=9, channels=2, filters=2, kernel_size=3, bias_variant="P2", **formats), "no kernel does"),
         (RNN(inputs=2, hidden=3, clip=True, **FORMATS), "do not say by what"),

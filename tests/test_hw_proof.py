@@ -13,6 +13,7 @@ from nncomplexity.hw.building import SUPPORTED
 from nncomplexity.hw.bundles import UnsupportedLayer
 from nncomplexity.hw.verilog import emit
 from nncomplexity.layers import LAYERS as LAYERS_OF_CATALOGUE
+from nncomplexity.layers import layer_class
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
 
@@ -91,5 +92,5 @@ def test_errors() -> None:
     assert str(found.value) == (
         "weight holds 99, expected 3 numbers of -8..7; quantize the weights to their format first [E-KERNEL-WEIGHTS]"
     )
-    with pytest.raises(UnsupportedLayer, match="there is no kernel of gatel0rd"):
-        verify(nc.GateL0RD(steps=2, inputs=2, hidden=5, outputs=1), quant="w8a8")
+    with pytest.raises(UnsupportedLayer, match="there is no kernel of qrnn_gru"):
+        verify(layer_class("qrnn_gru")(steps=2, inputs=2, hidden=5, depth=1, outputs=1), quant="w8a8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
@@ -79,15 +79,25 @@ class Counter:
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
 
-    def compare(self, left: Signal, right: Signal, *, role: Role, kept: str = "") -> Signal:
+    def compare(
+        self, left: Signal, right: Signal, *, role: Role, kept: str = "", chosen: tuple[Signal, Signal] | None = None
+    ) -> Signal:
         self._charge(left.elements, Op(Kind.COMPARE, role, left.format, right.format, left.format, right.constant))
         return left._replace(constant=False)
 
-    def greatest(self, x: Signal, *, terms: Size, outputs: Size, role: Role) -> Signal:
+    def greatest(self, x: Signal, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Signal:
         self._charge(outputs * joins(terms), Op(Kind.COMPARE, role, x.format, x.format, x.format))
         return x._replace(elements=outputs)
 
-    def lookup(self, x: Signal, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Signal:
+    def lookup(
+        self,
+        x: Signal,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
+    ) -> Signal:
         stored = result or x.format
         self._charge(x.elements, Op(Kind.LOOKUP, role, x.format, x.format, stored, False, function))
         return self.variable(x.elements, stored)
@@ -103,6 +113,10 @@ class Counter:
 
     def signed(self, x: Signal, like: Signal) -> Signal:
         return x
+
+    def piece(self, memory: Signal, x: Signal, elements: Size, *, pieces: Size) -> Signal:
+        # Which numbers are taken is decided at the run: no product by them is one by a known number.
+        return memory._replace(elements=elements, matrix=None)
 
     def requantize(self, x: Signal, format: Format, change: Requantization | None = None) -> Signal:
         return self.variable(x.elements, format)

@@ -10,6 +10,7 @@ from ..expressions import Size
 from ..formats import Format, accumulator
 from ..ops import Role
 from .layer import Layer
+from .wiring import inverse_root, regrouped, repeated, size_of
 
 __all__ = ["Attention", "softmax_rows"]
 
@@ -25,13 +26,14 @@ def softmax_rows(m: Arithmetic[V], x: V, *, terms: Size, rows: Size, format: For
     top = m.greatest(x, terms=terms, outputs=rows, role=Role.ACTIVATION)
     if sink:
         top = m.compare(top, m.constant(1, format), role=Role.ACTIVATION)
-    shifted = m.subtract(x, m.broadcast(top, rows * terms), role=Role.ACTIVATION)
+    spread = repeated(rows, terms)
+    shifted = m.subtract(x, m.arrange([top], rows * terms, spread), role=Role.ACTIVATION)
     powers = m.lookup(m.requantize(shifted, format), "exp")
     total = m.sum(powers, terms=terms, outputs=rows, role=Role.ACTIVATION)
     if sink:
         rest = m.requantize(m.subtract(m.constant(rows, format), top, role=Role.ACTIVATION), format)
         total = m.add(total, m.lookup(rest, "exp"), role=Role.ACTIVATION)
-    inverse = m.broadcast(m.lookup(total, "reciprocal", result=format), rows * terms)
+    inverse = m.arrange([m.lookup(total, "reciprocal", result=format)], rows * terms, spread)
     return m.requantize(m.multiply(powers, inverse, role=Role.ACTIVATION), format)
 
 
@@ -108,8 +110,32 @@ class Attention(Layer):
             m, m.requantize(scores, self.activation), terms=self.keys, rows=rows, format=self.activation, sink=self.sink
         )
         v = m.variable(self.batch * self.key_heads * self.keys * self.value_size, self.formats["value"])
-        weights = m.requantize(weights, self.input)
-        m.dot(weights, v, terms=self.keys, outputs=rows * self.value_size, role=Role.CONTRACTION)
+        outputs = rows * self.value_size
+        weights = m.arrange([m.requantize(weights, self.input)], outputs * self.keys, self._weights)
+        v = m.arrange([v], outputs * self.keys, self._values)
+        m.dot(weights, v, terms=self.keys, outputs=outputs, role=Role.CONTRACTION)
+
+    def _weights(self) -> list[int]:
+        """Weights as the sums over keys meet them."""
+        keys = range(size_of(self.keys))
+        rows = range(size_of(self.batch) * size_of(self.heads) * size_of(self.queries))
+        return [row * len(keys) + key for row in rows for _ in range(size_of(self.value_size)) for key in keys]
+
+    def _values(self) -> list[int]:
+        """V as the sums over keys meet it."""
+        size, keys = size_of(self.value_size), range(size_of(self.keys))
+        return [(base * len(keys) + key) * size + at for base in self._bases() for at in range(size) for key in keys]
+
+    def _keys(self) -> list[int]:
+        """K as the scores meet it."""
+        size, keys = size_of(self.key_size), range(size_of(self.keys))
+        return [(base * len(keys) + key) * size + at for base in self._bases() for key in keys for at in range(size)]
+
+    def _bases(self) -> list[int]:
+        """The head of K and V of every query, batch by batch, head by head."""
+        heads, held = size_of(self.heads), size_of(self.key_heads)
+        each = (batch * held + head * held // heads for batch in range(size_of(self.batch)) for head in range(heads))
+        return [base for base in each for _ in range(size_of(self.queries))]
 
     def _scores(self, m: Arithmetic[V], rows: Size) -> V:
         """scale * Q K^T."""
@@ -117,12 +143,16 @@ class Attention(Layer):
         key = self.formats["key"]
         k = m.variable(self.batch * self.key_heads * self.keys * self.key_size, key)
         if self.scaling == "operands":
-            q = m.requantize(m.multiply(q, m.constant(1, self.input), role=Role.SCALE), self.input)
-            k = m.requantize(m.multiply(k, m.constant(1, key), role=Role.SCALE), key)
+            q = m.requantize(m.multiply(q, m.constant(1, self.input, "scale.q"), role=Role.SCALE), self.input)
+            k = m.requantize(m.multiply(k, m.constant(1, key, "scale.k"), role=Role.SCALE), key)
+        terms = rows * self.keys * self.key_size
+        q = m.arrange([q], terms, regrouped(rows, self.key_size, self.keys))
+        k = m.arrange([k], terms, self._keys)
         scores = m.dot(q, k, terms=self.key_size, outputs=rows * self.keys, role=Role.CONTRACTION)
         scores = m.requantize(scores, self.input)
         if self.scaling == "scores":
-            scores = m.requantize(m.multiply(scores, m.constant(1, self.input), role=Role.SCALE), self.input)
+            scale = m.constant(1, self.input, value=inverse_root(self.key_size))
+            scores = m.requantize(m.multiply(scores, scale, role=Role.SCALE), self.input)
         return scores
 
     def _modified(self, m: Arithmetic[V], scores: V) -> V:

@@ -21,28 +21,34 @@ V = TypeVar("V")
 class Contraction(Layer):
     """Dot products between two tensors, of which `weight` may be constant.
 
-    Equation: y[o] = sum over t < terms: input[o, t] * weight[o, t]
-    Shapes: `outputs` results, batch included, of `terms` products each.
-    Counting: outputs*terms products and outputs*(terms - 1) additions in the accumulator. With both operands variable
-    a product needs a full multiplier whatever the quantizer.
+    Equation: y[v, o] = sum over t < terms: input[v, t] * weight[o, t]
+    Shapes: a matrix [outputs, terms] times each of `vectors` vectors, batch included; where no more is known of a sum
+    of products than its results, every one of them is a vector with a matrix of one row.
+    Counting: vectors*outputs*terms products and vectors*outputs*(terms - 1) additions in the accumulator. With both
+    operands variable a product needs a full multiplier whatever the quantizer.
     Source: the definition of a matrix product.
     """
 
     kind: ClassVar[str] = "dense"
-    letters: ClassVar[Mapping[str, str]] = {"terms": "n_i", "outputs": "n_s n_n"}
+    letters: ClassVar[Mapping[str, str]] = {"terms": "n_i", "outputs": "n_n", "vectors": "n_s"}
     terms: Size
     outputs: Size
+    vectors: Size = 1
     constant: bool = True
     role: Role = Role.INPUT
     empty: bool = True
+
+    @property
+    def executions(self) -> Size:
+        return self.vectors
 
     @property
     def formats(self) -> dict[str, Format]:
         return self._summing(self.terms)
 
     def equations(self, m: Arithmetic[V]) -> None:
-        """All results at once."""
-        x = m.variable(self.outputs * self.terms, self.input, "input")
+        """One vector."""
+        x = m.variable(self.terms, self.input, "input")
         operand = m.constant if self.constant else m.variable
         weight = operand(self.outputs * self.terms, self.weight, "weight")
         m.dot(x, weight, terms=self.terms, outputs=self.outputs, role=self.role)

@@ -108,7 +108,15 @@ class Conv1D(Layer):
             self._printed(m)
             return
         bias = self._counted == "P1"
-        window(m, terms=self.terms, filters=self.filters, weight=self.weight, input=self.input, bias=bias)
+        window(
+            m,
+            terms=self.terms,
+            filters=self.filters,
+            weight=self.weight,
+            input=self.input,
+            bias=bias,
+            groups=self.groups,
+        )
 
     def _printed(self, m: Arithmetic[V]) -> None:
         # The printed form adds the biases to sums of kernel_size products, whatever the channels.

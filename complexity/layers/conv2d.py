@@ -101,4 +101,12 @@ class Conv2D(Layer):
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One output position."""
-        window(m, terms=self.terms, filters=self.filters, weight=self.weight, input=self.input, bias=self.bias)
+        window(
+            m,
+            terms=self.terms,
+            filters=self.filters,
+            weight=self.weight,
+            input=self.input,
+            bias=self.bias,
+            groups=self.groups,
+        )

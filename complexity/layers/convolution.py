@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
-from ..expressions import Size
+from ..expressions import Size, floor_divide
 from ..formats import Format
 from ..ops import Role
 from .layer import Layer
+from .wiring import regrouped
 
 __all__ = ["Convolution", "window"]
 
@@ -26,13 +27,12 @@ def window(
     input: Format,
     bias: bool,
     constant: bool = True,
-    shared: bool = True,
+    groups: Size = 1,
 ) -> V:
-    """One output position of a convolution: every filter's dot product with the window, and its bias.
-
-    shared: all filters see one window; else each has its own, as filters of several groups do.
-    """
-    x = m.variable(terms if shared else filters * terms, input, "input")
+    """One output position of a convolution: every filter's dot product with the window of its group, and its bias."""
+    x = m.variable(terms * groups, input, "input")
+    if groups != 1:
+        x = m.arrange([x], filters * terms, regrouped(groups, terms, floor_divide(filters, groups)))
     taps = m.constant if constant else m.variable
     y = m.dot(x, taps(filters * terms, weight, "weight"), terms=terms, outputs=filters, role=Role.INPUT)
     return m.add(y, m.constant(filters, weight, "bias"), role=Role.BIAS) if bias else y
@@ -43,8 +43,8 @@ class Convolution(Layer):
     """One window kernel, applied at every output position.
 
     Equation: y[p, f] = sum over c in the group of f, k: W[f, c, k] x[p*stride + k*dilation - padding, c] + b[f]
-    Shapes: the window holds `terms` = channels/groups * kernel taps for each of `filters` outputs; `positions` output
-    positions, batch included. Filters of different `groups` see different windows.
+    Shapes: the window holds `terms` = channels/groups * kernel taps for each of `filters` outputs, one group behind the
+    other; `positions` output positions, batch included.
     Counting: positions*filters*terms products, as many additions less one per output value, plus one per output value
     for the bias (variant P1). Taps that meet padding are counted: a kernel computes them.
     Source: Freire et al., arXiv 2206.12191 (reconstructed).
@@ -78,5 +78,5 @@ class Convolution(Layer):
             input=self.input,
             bias=self.bias,
             constant=self.constant,
-            shared=self.groups == 1,
+            groups=self.groups,
         )

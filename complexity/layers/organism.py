@@ -15,6 +15,7 @@ from ..ops import Role
 from .dense import Dense
 from .folding import fold_linear
 from .layer import Layer
+from .wiring import regrouped
 
 __all__ = ["Organism"]
 
@@ -62,7 +63,9 @@ class Organism(Layer):
         for index, (before, after) in enumerate(pairwise(self.particle)):
             if index:
                 value = m.requantize(value, self.activation)
-            weight = m.constant(particles * before * after, self.weight)
+            if after != 1:
+                value = m.arrange([value], particles * before * after, regrouped(particles, before, after))
+            weight = m.constant(particles * before * after, self.weight, f"weight.{index}")
             value = m.dot(value, weight, terms=before, outputs=particles * after, role=Role.INPUT)
         m.sum(value, terms=self.inputs, outputs=self.units, role=Role.REDUCTION)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from string import ascii_letters
 from typing import TYPE_CHECKING
@@ -55,7 +56,8 @@ def einsum(call: Call) -> Result:
     if len(tensors) == 1:
         return _single(tensors[0], shape, outputs, terms)
     if len(tensors) == 2:
-        plain = contraction_result(tensors[0], tensors[1], shape, outputs, terms)
+        sides = _alone(equation, labels, 0), _alone(equation, labels, 1)
+        plain = contraction_result(tensors[0], tensors[1], shape, outputs, terms, sides=sides)
         return replace(plain, layouts=_layouts(equation, sizes, tensors))
     return _many(tensors, shape, outputs, terms)
 
@@ -80,6 +82,12 @@ def _layouts(equation: Equation, sizes: dict[str, Size], tensors: tuple[Tensor, 
         return full.reshape(int(np.prod(full.shape[: len(kept)])), -1)
 
     return {"weight": Layout(index, arranged)}
+
+
+def _alone(equation: Equation, sizes: Mapping[str, Size], index: int) -> Size:
+    """Results that one of two operands alone tells apart."""
+    own, other = equation.operands[index], equation.operands[1 - index]
+    return product([sizes[label] for label in equation.result if label in own and label not in other])
 
 
 def _single(x: Tensor, shape: Shape, outputs: Size, terms: Size) -> Result:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
-from ..expressions import product
+from ..expressions import Size, product
 from ..formats import Accumulation, Format
 from ..grids import (
     Grid,
@@ -86,14 +86,14 @@ def sum_or_difference(
         tensor, vector = call.input(open), call.input(1 - open)
 
         def text(m: M) -> None:
-            elements = product(tensor.shape or ())
-            sum = m.partial(elements, accumulation, "partial")
-            verb(m, sum, m.constant(elements, vector.number, "bias"), Role.BIAS)
+            sum = m.partial(1, accumulation, "partial")
+            verb(m, sum, m.constant(1, vector.number, "bias"), Role.BIAS)
 
         layouts = {"bias": Layout(1 - open, flat)}
         output = Tensor(dtype=dtype, shape=tensor.shape).with_value(value)
         output = carried(output, (a, b), exact, call.op, grown_together)
-        return Result(outputs=(output,), work=Steps(text=text), kind="add", layouts=layouts, partial=open)
+        work = Steps(text=text, executions=product(tensor.shape or ()), wired=True)
+        return Result(outputs=(output,), work=work, kind="add", layouts=layouts, partial=open)
     return pointwise(
         call,
         lambda m, x, y: verb(m, x, y, EACH),
@@ -104,6 +104,7 @@ def sum_or_difference(
         operands=constant_last(a, b) if commutes else [a, b],
         exact=exact,
         otherwise=grown_together,
+        wired=True,
     )
 
 
@@ -125,6 +126,7 @@ def multiplication(call: Call) -> Result:
         value=value,
         operands=constant_last(a, b),
         exact=multiplied,
+        wired=True,
     )
 
 
@@ -197,6 +199,8 @@ def power(call: Call) -> Result:
         dtype=base.dtype,
         value=evaluation.folded(typed, base.dtype, base, exponents),
         exact=lambda x, _: powered(x, int(same)) if same in (1, 2, 3, 4) else None,
+        # The exponent is in the equation; as an operand nothing reads it.
+        wired=same in (1, 2, 3, 4, -1, 0.5, -0.5),
     )
     return replace(result, work=None, free="the first power is the number itself") if same == 1 else result
 
@@ -208,7 +212,13 @@ def special(function: str, value: evaluation.Function | None = None, exact: Exac
         x = call.input(0)
         known = evaluation.folded(value, x.dtype, x) if value else None
         return pointwise(
-            call, lambda m, s: m.lookup(s, function, role=EACH), 0, kind="elementwise", value=known, exact=exact
+            call,
+            lambda m, s: m.lookup(s, function, role=EACH),
+            0,
+            kind="elementwise",
+            value=known,
+            exact=exact,
+            wired=True,
         )
 
     return rule
@@ -235,14 +245,14 @@ def negation(call: Call) -> Result:
     value = evaluation.folded(evaluation.negate, call.input(0).dtype, call.input(0))
 
     def equation(m: M, x: Signal) -> None:
-        m.subtract(m.constant(x.elements, number), x, role=EACH)
+        m.subtract(m.constant(x.elements, number, value=Fraction(0)), x, role=EACH)
 
-    return pointwise(call, equation, 0, kind="elementwise", value=value, exact=negated)
+    return pointwise(call, equation, 0, kind="elementwise", value=value, exact=negated, wired=True)
 
 
 def clip(call: Call) -> Result:
     """y = min(max(x, low), high): one comparison per element and bound present (attributes before version 11)."""
-    low, high = (bound(call, name, index) for index, name in ((1, "min"), (2, "max")))
+    low, high = limits = bound(call, "min", 1), bound(call, "max", 2)
     x = call.input(0)
     shape, operands = x.shape, [x]
     value: Tensor | None = x
@@ -258,13 +268,22 @@ def clip(call: Call) -> Result:
             value = None if found is None else Tensor(dtype=x.dtype, shape=shape, value=found)
 
     def equation(m: M, x: Signal) -> None:
-        for limit in operands[1:]:
-            x = m.compare(x, operand(m, limit, x.elements), role=Role.ACTIVATION)
+        for limit, kept in zip(limits, ("greater", "lesser"), strict=True):
+            if limit is not None:
+                x = m.compare(x, _limit(m, limit, x.elements), role=Role.ACTIVATION, kept=kept)
 
-    result = pointwise(call, equation, 0, kind="activation", value=None if value is None else value.value)
+    result = pointwise(call, equation, 0, kind="activation", value=None if value is None else value.value, wired=True)
     output = carried(result.outputs[0], (x, *(limit for limit in operands[1:])), clipped(low, high), call.op)
     result = replace(result, outputs=(output,))
     return result if len(operands) > 1 else replace(result, work=None, free="no bound: the number itself")
+
+
+def _limit(m: M, limit: Tensor, elements: Size) -> Signal:
+    """A bound, with its number where that is known."""
+    known = limit.value[0] if limit.value else None
+    if not limit.constant or not isinstance(known, int | float) or not math.isfinite(known):
+        return operand(m, limit, elements)
+    return m.constant(elements, limit.number, value=Fraction(known))
 
 
 def clipped(low: Tensor | None, high: Tensor | None) -> Exact:
@@ -318,8 +337,8 @@ OPERATORS = (
         Operator(name=name, rule=special(name.lower()))
         for name in ("Erf", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh")
     ),
-    Operator(name="Max", rule=extreme(evaluation.larger, greater), inputs=(1, None)),
-    Operator(name="Min", rule=extreme(evaluation.smaller, smaller), inputs=(1, None)),
+    Operator(name="Max", rule=extreme(evaluation.larger, greater, "greater"), inputs=(1, None)),
+    Operator(name="Min", rule=extreme(evaluation.smaller, smaller, "lesser"), inputs=(1, None)),
     Operator(name="Sum", rule=many_sum, inputs=(1, None)),
     Operator(name="Mean", rule=many_mean, inputs=(1, None)),
     Operator(name="Clip", rule=clip, inputs=(1, 3), attributes="max min", settings=(1, 2)),

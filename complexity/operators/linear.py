@@ -8,7 +8,7 @@ from fractions import Fraction
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..encoding import Encoding
-from ..expressions import Size, product
+from ..expressions import Size, divide_exactly, product
 from ..formats import Accumulation
 from ..layers.contraction import Contraction
 from ..layers.dense import Dense
@@ -48,11 +48,12 @@ def matrix_product(call: Call, left: Shape, right: Shape) -> tuple[Shape, Size, 
     return shape, product(shape), terms if isinstance(terms, int) else other
 
 
-def contraction_of(x: Tensor, weight: Tensor, terms: Size, outputs: Size) -> Contraction:
+def contraction_of(x: Tensor, weight: Tensor, terms: Size, outputs: Size, vectors: Size = 1) -> Contraction:
     """Dot products of an input with a weight, or with another input."""
     return Contraction(
         terms=terms,
         outputs=outputs,
+        vectors=vectors,
         input=x.number,
         weight=weight.number,
         constant=weight.constant,
@@ -70,18 +71,33 @@ def contraction_result(
     *,
     places: tuple[int, int] = (0, 1),
     transposed: tuple[bool, bool] = (False, False),
+    sides: tuple[Size, Size] | None = None,
 ) -> Result:
     """The result of dot products between two tensors, the constant one of them playing the weight.
 
-    places: the inputs the tensors are. transposed: whose last two axes are swapped before the product.
+    places: the inputs the tensors are. transposed: whose last two axes are swapped before the product. sides: results
+    that the left and the right tensor alone tell apart; not said, rows and columns of a matrix product.
     """
     constant_left = left.constant and not right.constant
     x, weight = (right, left) if constant_left else (left, right)
-    work = contraction_of(x, weight, terms, outputs)
+    each = (sides or _sides(left.shape or (), right.shape or (), shape))[0 if constant_left else 1]
+    vectors = _vectors(outputs, each)
+    work = contraction_of(x, weight, terms, *((outputs, 1) if vectors is None else (each, vectors)))
     sum = Accumulation(terms, x.number, weight.number)
     tensor = summed(Tensor(dtype=dtype or left.dtype, shape=shape), sum, x, weight)
     layouts = matrices(*places, constant_left=constant_left, transposed=transposed) if weight.constant else {}
     return Result(outputs=(tensor,), work=work, kind="dense", formats=work.formats, layouts=layouts, sum=sum)
+
+
+def _vectors(outputs: Size, each: Size) -> Size | None:
+    """How often so many of all outputs are made; None where that is no size."""
+    return divide_exactly(outputs, each) if outputs != 0 and each != 0 else None
+
+
+def _sides(left: Shape, right: Shape, shape: Shape) -> tuple[Size, Size]:
+    """Rows that only the left operand of a matrix product has, columns that only the right one has."""
+    columns = len(right) > 1
+    return shape[-1 - columns] if len(left) > 1 else 1, shape[-1] if columns else 1
 
 
 def summed(tensor: Tensor, sum: Accumulation, x: Tensor, weight: Tensor, *, open: bool = True) -> Tensor:
@@ -127,12 +143,12 @@ def with_epilogue(
         return plain
     output, work = plain.outputs[0], plain.work
     shape, sum = output.shape, output.accumulator
-    assert work is not None and shape is not None and sum is not None
-    outputs, stored = product(shape), Tensor(dtype=output.dtype).number
+    assert isinstance(work, Contraction) and shape is not None and sum is not None
+    outputs, stored = work.outputs, Tensor(dtype=output.dtype).number
     output = replace(output, accumulator=None)
     if alpha != 1 or beta != 1 or function:
         output = replace(output, format=None, encoding=None)
-    if alpha == beta == 1 and not function and isinstance(work, Contraction) and work.constant and shape:
+    if alpha == beta == 1 and not function and work.constant and shape:
         count, units = product(shape[:-1]), shape[-1]
         dense = Dense(empty=True, inputs=work.terms, units=units, steps=count, weight=work.weight, input=work.input)
         layouts = plain.layouts if bias_at is None else {**plain.layouts, "bias": Layout(bias_at, flat)}
@@ -149,7 +165,7 @@ def with_epilogue(
         if function:
             activated(m, y, function, outputs, stored)
 
-    return replace(plain, outputs=(output,), work=Steps(text=text))
+    return replace(plain, outputs=(output,), work=Steps(text=text, executions=work.executions))
 
 
 def fused_function(call: Call, default: str = "") -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import isfinite
+from typing import ClassVar
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, floor_divide, product
 from ..formats import Format
+from ..layers.wiring import inverse, repeated
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .elementwise import raised
@@ -30,7 +34,10 @@ class Normalized:
     Equation: y = (x - mean x) / sqrt(mean (x - mean x)^2 + epsilon) * scale + bias; without `centred` the mean is 0.
     Counting, per row of n: n - 1 additions and one product by 1/n for each mean, n subtractions, n squares, one
     addition of epsilon, one sqrt, one reciprocal, n products; n products by the scale, n additions of the bias.
+    `repeats` times as many rows, each time the same.
     """
+
+    wired: ClassVar[bool] = True
 
     rows: Size
     terms: Size
@@ -38,34 +45,37 @@ class Normalized:
     centred: bool = True
     scale: bool = False
     bias: bool = False
+    epsilon: float | None = None
+    repeats: Size = 1
 
     @property
     def executions(self) -> Size:
-        """All rows at once."""
-        return 1
+        """All rows at once, as a part of other equations; by itself one row after the other."""
+        return self.repeats
 
     def equations(self, m: M) -> None:
         """Every row; a row without elements has nothing to do."""
         rows, number = (0 if self.terms == 0 else self.rows), self.format
         elements = rows * self.terms
-        x, one = m.variable(elements, number), m.constant(rows, number)
+        x, spread = m.variable(elements, number), repeated(rows, self.terms)
         if self.centred:
-            mean = m.broadcast(self._mean(m, x, one), elements)
+            mean = m.arrange([self._mean(m, x, rows)], elements, spread)
             x = m.requantize(m.subtract(x, mean, role=NORM), number)
         square = m.requantize(m.multiply(x, x, role=NORM), number)
-        shifted = m.requantize(m.add(self._mean(m, square, one), one, role=NORM), number)
+        epsilon = m.constant(rows, number, value=None if self.epsilon is None else Fraction(self.epsilon))
+        shifted = m.requantize(m.add(self._mean(m, square, rows), epsilon, role=NORM), number)
         root = m.lookup(shifted, "sqrt", result=number, role=NORM)
-        inverse = m.broadcast(m.lookup(root, "reciprocal", result=number, role=NORM), elements)
-        y = m.requantize(m.multiply(x, inverse, role=NORM), number)
-        trained = m.constant(elements, number)
+        factor = m.arrange([m.lookup(root, "reciprocal", result=number, role=NORM)], elements, spread)
+        y = m.requantize(m.multiply(x, factor, role=NORM), number)
         if self.scale:
-            y = m.requantize(m.multiply(y, trained, role=Role.SCALE), number)
+            y = m.requantize(m.multiply(y, m.constant(elements, number, "scale"), role=Role.SCALE), number)
         if self.bias:
-            m.add(y, trained, role=Role.BIAS)
+            m.add(y, m.constant(elements, number, "bias"), role=Role.BIAS)
 
-    def _mean(self, m: M, x: Signal, one: Signal) -> Signal:
-        total = m.requantize(m.sum(x, terms=self.terms, outputs=one.elements, role=NORM), self.format)
-        return m.requantize(m.multiply(total, one, role=NORM), self.format)
+    def _mean(self, m: M, x: Signal, rows: Size) -> Signal:
+        total = m.requantize(m.sum(x, terms=self.terms, outputs=rows, role=NORM), self.format)
+        share = m.constant(rows, self.format, value=inverse(self.terms))
+        return m.requantize(m.multiply(total, share, role=NORM), self.format)
 
 
 def image(call: Call, least: int = 2) -> tuple[Tensor, Shape]:
@@ -106,6 +116,7 @@ def spread(call: Call, index: int, shape: Shape, what: str) -> None:
 
 def result(x: Tensor, work: Normalized, *more: Tensor) -> Result:
     """Normalised values of the input's type and shape, and further outputs."""
+    work = replace(work, rows=1, repeats=work.rows)
     return Result(outputs=(Tensor(dtype=x.dtype, shape=x.shape), *more), work=work, kind="normalization")
 
 
@@ -128,10 +139,10 @@ def batch_normalization(call: Call) -> Result:
     terms = product((*shape[:1], *shape[1 + len(channels) :]))
 
     def text(m: M) -> None:
-        values = operand(m, x, product(shape))
         if not training:
-            trained = m.constant(values.elements, call.input(1).number)
-            m.add(m.multiply(values, trained, role=NORM), trained, role=NORM)
+            number = call.input(1).number
+            scaled = m.multiply(operand(m, x, rows), m.constant(rows, number, "scale"), role=NORM)
+            m.add(scaled, m.constant(rows, number, "bias"), role=NORM)
             return
         Normalized(rows=rows, terms=terms, format=x.number, scale=True, bias=True).equations(m)
         running = m.variable(2 * rows, call.input(3).number)
@@ -140,7 +151,14 @@ def batch_normalization(call: Call) -> Result:
         m.add(kept, m.multiply(running, factor, role=NORM), role=NORM)
 
     outputs = (Tensor(dtype=x.dtype, shape=shape), *statistics)[: max(1, len(call.wanted))]
-    return Result(outputs=outputs, work=Steps(text=text), kind="normalization")
+    work = Steps(text=text) if training else Steps(text=text, executions=terms, wired=True)
+    return Result(outputs=outputs, work=work, kind="normalization")
+
+
+def epsilon(call: Call) -> float | None:
+    """The number added to a variance; None where it is none."""
+    found = call.attributes.get("epsilon", 1e-5)
+    return found if isinstance(found, float) and isfinite(found) else None
 
 
 def layer_normalization(call: Call) -> Result:
@@ -154,7 +172,9 @@ def layer_normalization(call: Call) -> Result:
     kept = (*shape[:axis], *(1 for _ in shape[axis:]))
     stash = {1: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}.get(call.integer("stash_type", 1))
     statistics = [Tensor(dtype=stash, shape=kept)] * 2
-    work = Normalized(rows=rows, terms=terms, format=x.number, scale=True, bias=call.given(2) is not None)
+    work = Normalized(
+        rows=rows, terms=terms, format=x.number, scale=True, bias=call.given(2) is not None, epsilon=epsilon(call)
+    )
     return result(x, work, *statistics[: max(0, len(call.wanted) - 1)])
 
 
@@ -164,7 +184,9 @@ def rms_normalization(call: Call) -> Result:
     axis = call.axis(call.integer("axis", -1), len(shape))
     spread(call, 1, shape, "scale")
     rows, terms = product(shape[:axis]), product(shape[axis:])
-    return result(x, Normalized(rows=rows, terms=terms, format=x.number, centred=False, scale=True))
+    return result(
+        x, Normalized(rows=rows, terms=terms, format=x.number, centred=False, scale=True, epsilon=epsilon(call))
+    )
 
 
 def instance_normalization(call: Call) -> Result:
@@ -173,7 +195,7 @@ def instance_normalization(call: Call) -> Result:
     vector(call, 1, shape[1:2], "scale")
     vector(call, 2, shape[1:2], "bias")
     rows, terms = product(shape[:2]), product(shape[2:])
-    return result(x, Normalized(rows=rows, terms=terms, format=x.number, scale=True, bias=True))
+    return result(x, Normalized(rows=rows, terms=terms, format=x.number, scale=True, bias=True, epsilon=epsilon(call)))
 
 
 def group_normalization(call: Call) -> Result:
@@ -188,7 +210,10 @@ def group_normalization(call: Call) -> Result:
     vector(call, 1, (trained,), "scale")
     vector(call, 2, (trained,), "bias")
     terms = floor_divide(channels, groups) * product(shape[2:])
-    return result(x, Normalized(rows=shape[0] * groups, terms=terms, format=x.number, scale=True, bias=True))
+    return result(
+        x,
+        Normalized(rows=shape[0] * groups, terms=terms, format=x.number, scale=True, bias=True, epsilon=epsilon(call)),
+    )
 
 
 def mean_variance_normalization(call: Call) -> Result:
@@ -198,7 +223,7 @@ def mean_variance_normalization(call: Call) -> Result:
     axes = [call.axis(axis, len(shape), "axes") for axis in ((0, 2, 3) if named is None else named)]
     terms = product([size for axis, size in enumerate(shape) if axis in axes])
     rows = product([size for axis, size in enumerate(shape) if axis not in axes])
-    return result(x, Normalized(rows=rows, terms=terms, format=x.number))
+    return result(x, Normalized(rows=rows, terms=terms, format=x.number, epsilon=1e-9))
 
 
 def local_response_normalization(call: Call) -> Result:
@@ -237,18 +262,19 @@ def lp_normalization(call: Call) -> Result:
     rows: Size = 0 if terms == 0 else product(shape[:axis] + shape[axis + 1 :])
 
     def text(m: M) -> None:
-        values = operand(m, x, rows * terms)
+        values = operand(m, x, terms)
         if p == 2:
             square = m.requantize(m.multiply(values, values, role=NORM), x.number)
-            total = m.sum(square, terms=terms, outputs=rows, role=NORM)
+            total = m.sum(square, terms=terms, outputs=1, role=NORM)
             length = m.lookup(total, "sqrt", result=x.number, role=NORM)
         else:
-            total = m.sum(m.compare(values, values, role=NORM), terms=terms, outputs=rows, role=NORM)
+            total = m.sum(m.compare(values, values, role=NORM), terms=terms, outputs=1, role=NORM)
             length = m.requantize(total, x.number)
-        inverse = m.lookup(length, "reciprocal", result=x.number, role=NORM)
-        m.multiply(values, m.broadcast(inverse, rows * terms), role=NORM)
+        factor = m.lookup(length, "reciprocal", result=x.number, role=NORM)
+        m.multiply(values, m.arrange([factor], terms, repeated(1, terms)), role=NORM)
 
-    return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), work=Steps(text=text), kind="normalization")
+    work = Steps(text=text, executions=rows, wired=True)
+    return Result(outputs=(Tensor(dtype=x.dtype, shape=shape),), work=work, kind="normalization")
 
 
 OPERATORS = (

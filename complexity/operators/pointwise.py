@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
-from ..expressions import Size, product
+from ..expressions import product
 from ..shapes import Element, Shape, ShapeConflict, Tensor, broadcast
 from .layouts import flat
 from .propagation import Exact, carried
@@ -38,10 +38,12 @@ def pointwise(
     operands: Sequence[Tensor] = (),
     exact: Exact | None = None,
     otherwise: Exact | None = None,
+    wired: bool = False,
 ) -> Result:
     """An equation on one element of each input (or of `operands`), as often as the broadcast output has elements.
 
     exact: the same on the numbers quantized inputs hold; otherwise: where these have no answer (see `carried`).
+    wired: the equation says all that a kernel of one element has to know.
     """
     tensors = [call.input(index) for index in indices]
     shape = common_shape(call, *indices)
@@ -53,13 +55,13 @@ def pointwise(
     if shape is None:
         missing = next(index for index in indices if call.input(index).shape is None)
         call.unknown(f"the shape of input {missing} is unknown", output)
-    count: Size = product(shape)
 
     def text(m: Arithmetic[Signal]) -> None:
-        equation(
-            m, *(operand(m, tensor, count, "constant" if tensor.constant else "") for tensor in operands or tensors)
-        )
+        # One element: of a constant each has another one, by turns.
+        equation(m, *(operand(m, tensor, 1, "constant" if tensor.constant else "") for tensor in operands or tensors))
 
     constants = [index for index in indices if call.input(index).constant]
     layouts = {"constant": Layout(constants[0], flat)} if len(constants) == 1 else {}
-    return Result(outputs=(output,), work=Steps(text=text), kind=kind, layouts=layouts)
+    return Result(
+        outputs=(output,), work=Steps(text=text, executions=product(shape), wired=wired), kind=kind, layouts=layouts
+    )

@@ -9,6 +9,7 @@ from ..arithmetic import Arithmetic
 from ..expressions import Size, at_least, ceil_divide, floor_divide, product
 from ..formats import Format
 from ..grids import Grid, one_step, partial_sums, summed
+from ..layers.wiring import inverse
 from ..ops import Role
 from ..shapes import Shape, Tensor
 from .elementwise import raised
@@ -82,13 +83,14 @@ def pool(equation: Equation, dtypes: tuple[str, ...] = ()) -> Rule:
         taps, outputs = product(list(kernel)), product(pooled)
 
         def text(m: M) -> None:
-            equation(m, m.variable(outputs * taps, x.number), taps, outputs, x.number)
+            equation(m, m.variable(taps, x.number), taps, 1, x.number)
 
         tensors = [
             numbers(call, equation, x, pooled, taps, padded=reaches_out(call)),
             *(Tensor(dtype=dtype, shape=pooled) for dtype in dtypes),
         ]
-        return Result(outputs=tuple(tensors[: max(1, len(call.wanted))]), work=Steps(text=text), kind="pooling")
+        work = Steps(text=text, executions=outputs, wired=True)
+        return Result(outputs=tuple(tensors[: max(1, len(call.wanted))]), work=work, kind="pooling")
 
     return rule
 
@@ -143,11 +145,12 @@ def global_pool(equation: Equation) -> Rule:
         taps, outputs = product(shape[2:]), product(shape[:2])
 
         def text(m: M) -> None:
-            equation(m, operand(m, x, outputs * taps), taps, outputs, x.number)
+            equation(m, operand(m, x, taps), taps, 1, x.number)
 
         pooled = (*shape[:2], *(1 for _ in shape[2:]))
         output = numbers(call, equation, x, pooled, taps)
-        return Result(outputs=(output,), work=Steps(text=text), kind="pooling")
+        work = Steps(text=text, executions=outputs, wired=True)
+        return Result(outputs=(output,), work=work, kind="pooling")
 
     return rule
 
@@ -159,7 +162,8 @@ def greatest(m: M, x: Signal, taps: Size, outputs: Size, format: Format) -> None
 
 def average(m: M, x: Signal, taps: Size, outputs: Size, format: Format) -> None:
     """k - 1 additions and one product by the constant 1/k per output value, whether or not padding is counted in k."""
-    m.multiply(m.sum(x, terms=taps, outputs=outputs, role=POOL), m.constant(outputs, format), role=POOL)
+    share = m.constant(outputs, format, value=inverse(taps))
+    m.multiply(m.sum(x, terms=taps, outputs=outputs, role=POOL), share, role=POOL)
 
 
 def norm(p: int) -> Equation:

@@ -10,6 +10,7 @@ from ..arithmetic import Arithmetic
 from ..expressions import Expression, Size, at_least, floor_divide, maximum, product
 from ..formats import Format
 from ..grids import Grid, magnitude, one_step, powered, summed
+from ..layers.wiring import inverse, repeated
 from ..ops import Role
 from ..shapes import Element, Shape, Tensor
 from . import evaluation
@@ -71,9 +72,11 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
             return Result(outputs=(x,), free="a reduction over no axis", kind="reduction")
 
         def text(m: M) -> None:
-            equation(m, operand(m, x, rows * terms), terms, rows, x.number)
+            equation(m, operand(m, x, terms), terms, 1, x.number)
 
-        return Result(outputs=(output,), work=Steps(text=text), kind="reduction")
+        # Which products meet, and in what order, a product of many does not say.
+        work = Steps(text=text, executions=rows, wired=equation is not product_of)
+        return Result(outputs=(output,), work=work, kind="reduction")
 
     return rule
 
@@ -81,7 +84,7 @@ def reduction(equation: Equation, value: evaluation.Function | None = None, *, i
 def numbers(call: Call, equation: Equation, output: Tensor, terms: Size, axes: tuple[int, ...]) -> Tensor:
     """The reduced tensor in the number format that exact arithmetic gives: a mean has the integers of its sum."""
     x = call.input(0)
-    if equation is extreme_of:
+    if equation in (extreme_of, least_of):
         return chosen(x, output.shape, axes).with_value(output.value)
     if not one_step(x, axes):
         return output
@@ -102,12 +105,18 @@ def sum_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> Signal:
 
 def mean_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> None:
     """n - 1 additions and one product by the constant 1/n per result."""
-    m.multiply(m.sum(x, terms=terms, outputs=rows, role=RED), m.constant(rows, format), role=RED)
+    share = m.constant(rows, format, value=inverse(terms))
+    m.multiply(m.sum(x, terms=terms, outputs=rows, role=RED), share, role=RED)
 
 
 def extreme_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> None:
     """n - 1 comparisons per result."""
     m.greatest(x, terms=terms, outputs=rows, role=RED)
+
+
+def least_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> None:
+    """n - 1 comparisons per result."""
+    m.greatest(x, terms=terms, outputs=rows, role=RED, kept="lesser")
 
 
 def product_of(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> None:
@@ -145,7 +154,8 @@ def soft_maximum(m: M, x: Signal, terms: Size, rows: Size, format: Format) -> No
     """max x + log sum exp(x - max x): n - 1 comparisons, n subtractions, n exp, n - 1 additions, one log and one
     addition per result."""
     top = m.greatest(x, terms=terms, outputs=rows, role=RED)
-    difference = m.requantize(m.subtract(x, m.broadcast(top, rows * terms), role=RED), format)
+    spread = m.arrange([top], rows * terms, repeated(rows, terms))
+    difference = m.requantize(m.subtract(x, spread, role=RED), format)
     powers = m.lookup(difference, "exp", result=format, role=RED)
     m.add(logarithm_of_sum(m, powers, terms, rows, format), top, role=RED)
 
@@ -259,7 +269,7 @@ OPERATORS = (
     reducing("Sum", sum_of, known_sum, True),
     reducing("Mean", mean_of, known_mean, True),
     reducing("Max", extreme_of, lambda *elements: reduce(evaluation.larger, elements), True),
-    reducing("Min", extreme_of, lambda *elements: reduce(evaluation.smaller, elements), True),
+    reducing("Min", least_of, lambda *elements: reduce(evaluation.smaller, elements), True),
     reducing("Prod", product_of, lambda *elements: reduce(evaluation.multiply, elements, ONE), True),
     reducing("L1", magnitude_sum),
     reducing("L2", length_of),

@@ -170,10 +170,15 @@ _KINDS: dict[type, str] = {int: "an integer", float: "a number", str: "a string"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """Equations of an operator that is no layer of the catalogue, run so many times."""
+    """Equations of an operator that is no layer of the catalogue, run so many times.
+
+    wired: the text says which element meets which, and what its constants are: a kernel can be made of it. One that
+    does not is for counting only.
+    """
 
     text: Callable[[Arithmetic[Signal]], None]
     executions: Size = 1
+    wired: bool = False
 
     def equations(self, m: Arithmetic[Signal]) -> None:
         """The operator in the vocabulary of arithmetic."""

@@ -8,6 +8,7 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
 from ..formats import Format
+from ..layers.wiring import repeated
 from ..ops import Role
 from ..shapes import Tensor
 from .rule import Call, Operator, Result, Rule, Steps, operand
@@ -23,7 +24,8 @@ Equation = Callable[[M, Signal, Size, Size, Format], None]
 def shifted(m: M, x: Signal, rows: Size, terms: Size, format: Format) -> tuple[Signal, Signal]:
     """x less its greatest, and the sum of the exponentials of that difference."""
     top = m.greatest(x, terms=terms, outputs=rows, role=ACT)
-    difference = m.requantize(m.subtract(x, m.broadcast(top, rows * terms), role=ACT), format)
+    top = m.arrange([top], rows * terms, repeated(rows, terms))
+    difference = m.requantize(m.subtract(x, top, role=ACT), format)
     return difference, m.lookup(difference, "exp", result=format, role=ACT)
 
 
@@ -33,7 +35,7 @@ def softmax(m: M, x: Signal, rows: Size, terms: Size, format: Format) -> None:
     _, powers = shifted(m, x, rows, terms, format)
     total = m.sum(powers, terms=terms, outputs=rows, role=ACT)
     inverse = m.lookup(total, "reciprocal", result=format, role=ACT)
-    m.multiply(powers, m.broadcast(inverse, rows * terms), role=ACT)
+    m.multiply(powers, m.arrange([inverse], rows * terms, repeated(rows, terms)), role=ACT)
 
 
 def log_softmax(m: M, x: Signal, rows: Size, terms: Size, format: Format) -> None:
@@ -42,7 +44,7 @@ def log_softmax(m: M, x: Signal, rows: Size, terms: Size, format: Format) -> Non
     difference, powers = shifted(m, x, rows, terms, format)
     total = m.sum(powers, terms=terms, outputs=rows, role=ACT)
     log = m.lookup(total, "log", result=format, role=ACT)
-    m.subtract(difference, m.broadcast(log, rows * terms), role=ACT)
+    m.subtract(difference, m.arrange([log], rows * terms, repeated(rows, terms)), role=ACT)
 
 
 def hardmax(m: M, x: Signal, rows: Size, terms: Size, format: Format) -> None:
@@ -65,9 +67,11 @@ def softmax_rule(equation: Equation, version: Callable[[Call], int] = lambda cal
         rows: Size = 0 if terms == 0 else product(x.shape[:axis] + behind)
 
         def text(m: M) -> None:
-            equation(m, operand(m, x, rows * terms), rows, terms, x.number)
+            equation(m, operand(m, x, terms), 1, terms, x.number)
 
-        return Result(outputs=(Tensor(dtype=x.dtype, shape=x.shape),), work=Steps(text=text), kind="softmax")
+        # The greatest alone is not yet the ones and zeros of a hardmax.
+        work = Steps(text=text, executions=rows, wired=equation is not hardmax)
+        return Result(outputs=(Tensor(dtype=x.dtype, shape=x.shape),), work=work, kind="softmax")
 
     return rule
 

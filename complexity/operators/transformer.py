@@ -8,6 +8,7 @@ from ..accounting import Signal
 from ..arithmetic import Arithmetic
 from ..expressions import Size, product
 from ..layers.attention import softmax_rows
+from ..layers.fused_activation import CUBIC, HALF, ONE, ROOT_TWO_PI
 from ..ops import Role
 from ..shapes import Shape, ShapeConflict, Tensor, broadcast
 from .activation import Chain, check_numbers, gelu_exact
@@ -23,13 +24,14 @@ Curve = Callable[[Chain, Signal, Call], Signal]
 
 def fast_gelu_curve(c: Chain, x: Signal, call: Call) -> Signal:
     """0.5 x (1 + tanh(a x + b x x x)): 6 products, 2 additions, 1 tanh."""
-    third = c.times(c.times(c.times(x, x), x))
-    return c.times(c.times(x), c.plus(c.of(c.plus(c.times(x), third), "tanh")))
+    third = c.times(c.times(c.times(x, x), x), ROOT_TWO_PI * CUBIC)
+    return c.times(c.times(x, HALF), c.plus(c.of(c.plus(c.times(x, ROOT_TWO_PI), third), "tanh"), ONE))
 
 
 def quick_gelu_curve(c: Chain, x: Signal, call: Call) -> Signal:
     """x sigmoid(alpha x): one product and one sigmoid, one product more unless alpha is 1."""
-    return c.times(x, c.of(x if call.number("alpha", 1.702) == 1 else c.times(x), "sigmoid"))
+    alpha = call.number("alpha", 1.702)
+    return c.times(x, c.of(x if alpha == 1 else c.times(x, alpha), "sigmoid"))
 
 
 def biased(m: Arithmetic[Signal], call: Call, elements: Size) -> Signal:

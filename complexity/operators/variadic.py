@@ -43,7 +43,9 @@ def many(
         equation(m, m.variable(signals[0].elements * len(tensors), number), len(tensors))
 
     value = evaluation.folded(function, dtype, *tensors)
-    result = pointwise(call, equations, *indices, kind="elementwise", value=value, exact=exact, otherwise=otherwise)
+    result = pointwise(
+        call, equations, *indices, kind="elementwise", value=value, exact=exact, otherwise=otherwise, wired=True
+    )
     alone = len(tensors) == 1
     return replace(result, work=None, free="one operand: the number itself") if alone else result
 
@@ -89,15 +91,15 @@ def many_mean(call: Call) -> Result:
 
     def equation(m: M, x: Signal, terms: int) -> None:
         added = summed(m, x, terms)
-        m.multiply(added, m.constant(added.elements, x.format), role=EACH)
+        m.multiply(added, m.constant(added.elements, x.format, value=Fraction(1, terms)), role=EACH)
 
     return many(call, mean, equation, averaged, grown_together)
 
 
-def extreme(function: evaluation.Function, exact: Exact) -> Rule:
+def extreme(function: evaluation.Function, exact: Exact, kept: str) -> Rule:
     """The greatest or smallest of n operands: n - 1 comparisons per element."""
 
     def equation(m: M, x: Signal, terms: int) -> None:
-        m.greatest(x, terms=terms, outputs=x.elements // terms, role=EACH)
+        m.greatest(x, terms=terms, outputs=x.elements // terms, role=EACH, kept=kept)
 
     return lambda call: many(call, lambda *elements: reduce(function, elements), equation, repeated(exact))

@@ -60,7 +60,7 @@ def onnx_values(
 
 
 def _linear(layer: Layer, constants: Mapping[str, Array], x: Array) -> tuple[Sequence[Array], str] | None:
-    """Gemm, MatMul of every output by itself, or the window of a Conv."""
+    """Gemm, or the window of a Conv."""
     import onnx
 
     if "weight" not in constants:
@@ -68,16 +68,12 @@ def _linear(layer: Layer, constants: Mapping[str, Array], x: Array) -> tuple[Seq
     node, samples = onnx.helper.make_node, len(x)
     weight, bias = constants["weight"].reshape(-1), constants.get("bias")
     more = [] if bias is None else [bias.reshape(-1)]
-    if isinstance(layer, Dense):
+    if isinstance(layer, Dense | Contraction):
         gemm = node("Gemm", ["x"] * (2 + len(more)), ["y"], transB=1)
         return _run(gemm, [x, weight.reshape(-1, x.shape[1]), *more], (samples, -1)), "Gemm"
-    if isinstance(layer, Contraction):
-        rows = _whole(layer.outputs)
-        product = node("MatMul", ["x", "x"], ["y"])
-        return _run(product, [x.reshape(samples, rows, 1, -1), weight.reshape(rows, -1, 1)], (samples, -1)), "MatMul"
     if isinstance(layer, Convolution | Conv1D | Conv2D):
         filters = _whole(layer.filters)
-        groups = filters if x.shape[1] == weight.size and filters != 1 else 1
+        groups = _whole(layer.groups)
         conv = node("Conv", ["x"] * (2 + len(more)), ["y"], group=groups)
         # Every tap is a channel of a window of one place.
         window = [x.reshape(samples, -1, 1), weight.reshape(filters, -1, 1), *more]
