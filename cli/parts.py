@@ -88,7 +88,10 @@ def _modelled(arguments: argparse.Namespace) -> Iterator[Subject]:
         quants=(arguments.quant,),
         convention="exact",
         bindings=Bindings(
-            dims=parse_dims(arguments.dim), shapes=parse_shapes(arguments.shape), values=parse_values(arguments.value)
+            dims=parse_dims(arguments.dim),
+            shapes=parse_shapes(arguments.shape),
+            values=parse_values(arguments.value),
+            weightless=arguments.random_weights,
         ),
     )
     (report,) = request.reports(arguments.source)

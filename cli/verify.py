@@ -120,7 +120,7 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
     simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
     references = ", ".join(dict.fromkeys(each.reference for each in verdicts if each.reference))
-    drawn = "inputs" if all(each.weights == "given" for each in verdicts) else "weights and inputs"
+    drawn = "weights and inputs" if any("drawn" in each.weights for each in verdicts) else "inputs"
     lines.append(f"{drawn} drawn from seed {arguments.seed}; schedule unrolled; elaborated by {simulators}")
     if references:
         lines.append(f"deviations from {references}")
