@@ -70,6 +70,7 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "values_equal": True,
         "counts_equal": True,
         "first_difference": "",
+        "idealised": [],
         "weights": "drawn",
         "rounding": "TRN",
         "overflow": "WRAP",
