@@ -96,8 +96,8 @@ class Numbers:
             low, high = format.interval
             nearest = min(max(floor(value * Fraction(2) ** fraction + Fraction(1, 2)), low), high)
             values = [nearest] * whole(elements)
-        elif name in self._known:
-            values, joining = list(self._known[name]), self._joining
+        elif name in self._known or not whole(elements):
+            values, joining = list(self._known.get(name, ())), self._joining
         else:
             raise UnsupportedLayer(f"a constant {quoted(name) or 'without a name'} has no numbers")
         held = _smallest(np.array([values], object))
