@@ -49,7 +49,11 @@ def _table() -> str:
         lines.extend(wrap(", ".join(sizes), WIDTH, initial_indent=indent, subsequent_indent=indent))
     formats = ", ".join(NUMBER_FORMATS)
     also = f"every layer also: name, {formats} (number formats), accumulator"
-    return "\n".join([*lines, "", also, f"with a kernel: {', '.join(KERNELS) or 'none'}"]) + "\n"
+    lines += ["", also]
+    for said, kernel in (("with a kernel", True), ("without a kernel", False)):
+        kinds = ", ".join(kind for kind in LAYERS if (kind in KERNELS) is kernel)
+        lines.extend(wrap(f"{said}: {kinds or 'none'}", WIDTH, subsequent_indent="  "))
+    return "\n".join(lines) + "\n"
 
 
 def _json() -> str:

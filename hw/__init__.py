@@ -17,7 +17,7 @@ __all__ = ["KERNELS", "Verdict", "build", "emit", "verify"]
 
 # Kinds of the catalogue that have a kernel.
 KERNELS = (
-    *("dense", "conv1d", "conv2d"),
+    *("dense", "conv1d", "conv2d", "attention", "kan", "organism"),
     *("rnn", "lstm", "gru", "lstm1997", "nc_gru", "gatel0rd", "stpn", "sr_gru", "sr_lstm"),
     *("esn", "esn_pod", "esn_deim"),
 )

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nncomplexity.accounting import Countable
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.layers import layer as layers
+from nncomplexity.layers.attention import Attention
 from nncomplexity.layers.contraction import Contraction
 from nncomplexity.layers.conv1d import Conv1D
 from nncomplexity.layers.conv2d import Conv2D
@@ -17,9 +19,11 @@ from nncomplexity.layers.echo_state import EchoState
 from nncomplexity.layers.echo_state_reduced import EchoStateDEIM, EchoStatePOD
 from nncomplexity.layers.gatel0rd import GateL0RD
 from nncomplexity.layers.gru import GRU
+from nncomplexity.layers.kan import KAN
 from nncomplexity.layers.lstm import LSTM
 from nncomplexity.layers.lstm1997 import LSTM1997
 from nncomplexity.layers.nc_gru import NCGRU
+from nncomplexity.layers.organism import Organism
 from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.layers.rnn import RNN
 from nncomplexity.layers.state_regularized import SRGRU, SRLSTM
@@ -30,6 +34,7 @@ from .evaluation import evaluate
 from .fixed import FixedPoint, Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
+from .works import Work, layer_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -43,6 +48,7 @@ __all__ = ["SUPPORTED", "Kernel", "build"]
 # Layers with a kernel.
 SUPPORTED: frozenset[type[layers.Layer]] = frozenset(
     {
+        Attention,
         Dense,
         Contraction,
         Convolution,
@@ -53,13 +59,16 @@ SUPPORTED: frozenset[type[layers.Layer]] = frozenset(
         EchoStatePOD,
         GRU,
         GateL0RD,
+        KAN,
         LSTM,
         LSTM1997,
         NCGRU,
+        Organism,
         RNN,
         SRGRU,
         SRLSTM,
         STPN,
+        Work,
     }
 )
 TABLED = frozenset({"sigmoid", "tanh", "softplus"})
@@ -76,7 +85,7 @@ class Kernel:
     graph: Graph
     names: Mapping[str, str]
     weights: Mapping[str, Weight] = field(default_factory=dict)
-    tabled: Sequence[FixedPoint] = ()
+    tabled: Sequence[FixedPoint | None] = ()
     rounding: Rounding = Rounding.TRN
     overflow: Overflow = Overflow.WRAP
 
@@ -106,20 +115,24 @@ class Kernel:
 
 
 def build(
-    layer: layers.Layer,
+    work: layers.Layer | Countable,
     style: str = "shiftadd",
     weights: Mapping[str, Sequence[int]] | None = None,
     *,
+    activation: str = "piecewise",
     rounding: Rounding = Rounding.TRN,
     overflow: Overflow = Overflow.WRAP,
 ) -> Kernel:
     """The kernel of one execution: a vector, a window, a step, for one of the directions of a cell.
 
     What no verb reads leaves it, as ports y0, y1 …, then what the states become, as it is before it is stored.
-    weights: known integers by operand name, in index order [outputs, terms]; a bias in units of the sum it joins.
+    work: a layer, or what a node of a file computes. weights: known integers by operand name, in index order [outputs,
+    terms]; a bias in units of the sum it joins. activation: how sigmoid and tanh of more than ten bits are computed, in
+    "piecewise" straight lines or by a "table" of ten bits; other functions are tables always.
     rounding, overflow: of what is stored between verbs and steps.
     Raises: UnsupportedLayer for a layer whose equations leave open what a circuit has to know.
     """
+    layer = layer_of(work)
     if type(layer) not in SUPPORTED:
         known = ", ".join(sorted(each.kind or each.__name__ for each in SUPPORTED))
         raise UnsupportedLayer(f"{layer.kind or type(layer).__name__} has no kernel; there are: {known}")
@@ -128,6 +141,7 @@ def build(
         style,
         weights,
         rectifies=isinstance(layer, RNN) and layer.function == "relu",
+        activation=activation,
         rounding=rounding,
         overflow=overflow,
     )
@@ -142,6 +156,8 @@ def finished(netlist: Netlist) -> Kernel:
             "E-KERNEL-WEIGHTS", f"the equations name no constant '{quoted(netlist.unused[0])}'; see the names they give"
         )
     graph, outputs = netlist.graph, list(netlist.unread.values())
+    if not outputs and not netlist.states:
+        raise UnsupportedLayer("its equations compute nothing: there is no output")
     for key, (state, format) in netlist.states.items():
         if key not in netlist.kept:
             raise UnsupportedLayer("the equations do not say what a state becomes")
@@ -150,7 +166,7 @@ def finished(netlist: Netlist) -> Kernel:
         graph.feeds.update(zip(state.nodes, netlist.quantised(new, format).nodes, strict=True))
     for number, bundle in enumerate(outputs):
         graph.output(f"y{number}", bundle.nodes)
-    graph.drop_unread([name for name in graph.inputs if name.startswith("w")])
+    graph.drop_unread([name for name, port in graph.inputs.items() if not port.register])
     names = {name: port for name, port in netlist.names.items() if port in graph.inputs}
     return Kernel(
         graph=graph,
@@ -164,12 +180,14 @@ def finished(netlist: Netlist) -> Kernel:
 
 def _check(layer: layers.Layer) -> None:
     """Refuse what the equations of a supported layer do not say of themselves."""
-    if isinstance(layer, Conv1D | Conv2D) and layer.groups != 1:
-        raise UnsupportedLayer(f"{layer.kind} of {layer.groups} groups: its window is shared by filters of one group")
+    if isinstance(layer, Work) and not layer.wired:
+        raise UnsupportedLayer("the equations of this operator are for counting: they do not say what meets what")
     if isinstance(layer, Conv1D) and layer.bias and layer.bias_variant == "P2":
         raise UnsupportedLayer("conv1d with bias variant P2 counts what no kernel does; choose P0 or P1")
     if isinstance(layer, GateL0RD) and layer.open_rate != 1:
-        fact = f"gatel0rd with open_rate {layer.open_rate} counts a mean of what runs; a kernel has every unit, choose 1"
+        fact = (
+            f"gatel0rd with open_rate {layer.open_rate} counts a mean of what runs; a kernel has every unit, choose 1"
+        )
         raise UnsupportedLayer(fact)
     if not isinstance(layer, Recurrent):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 from nncomplexity.errors import UsageError
@@ -24,8 +25,9 @@ class UnsupportedLayer(UsageError):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bundle:
     """nodes: a wire for each element, all between low and high in units of 2**-fraction; empty for a constant whose
-    `values` are known. constant: known before the run, `name` as the equations say. width, unsigned: how a known
-    number is stored. signs: a wire for each element that is one greater where the wire is -1."""
+    `values` are known. constant: known before the run. width, unsigned: how a known number is stored.
+    number: what mathematics says that all of them are. format: what it is stored in; None of a sum or a product.
+    name: as the equations say. signs: a wire for each element that is one greater where the wire is -1."""
 
     nodes: tuple[int, ...] = ()
     low: int
@@ -35,6 +37,8 @@ class Bundle:
     values: tuple[int, ...] | None = None
     width: int = 0
     unsigned: bool = False
+    number: Fraction | None = None
+    format: Format | None = None
     name: str = ""
     signs: tuple[int, ...] = ()
 

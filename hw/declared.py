@@ -27,15 +27,11 @@ class Declared:
     multiplications: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     comparisons: Counter[int] = field(default_factory=Counter)
     tables: Counter[tuple[int, int]] = field(default_factory=Counter)
+    muxes: Counter[int] = field(default_factory=Counter)
     registers: Counter[int] = field(default_factory=Counter)
     logic: Counter[str] = field(default_factory=Counter)
     shifts: Counter[int] = field(default_factory=Counter)
     control: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def muxes(self) -> Counter[int]:
-        """Every comparison selects one of what it compares."""
-        return self.comparisons
 
 
 def declared(graph: Graph) -> Declared:
@@ -50,8 +46,13 @@ def declared(graph: Graph) -> Declared:
                 found.negations[node.width] += 1
             case Operation.MULTIPLY:
                 found.multiplications[widths[0], widths[1], max(*widths, node.width)] += 1
-            case Operation.GREATER | Operation.RECTIFY:
+            case Operation.GREATER | Operation.LESSER | Operation.RECTIFY:
                 found.comparisons[max(widths)] += 1
+                found.muxes[max(widths)] += 1
+            case Operation.LESS:
+                found.comparisons[max(widths)] += 1
+            case Operation.SELECT:
+                found.muxes[max(widths[1], widths[2], node.width)] += 1
             case Operation.TURN:
                 found.logic["$xor"] += max(*widths, node.width)
             case Operation.REGISTER:
@@ -75,6 +76,7 @@ def _quantised(operators: list[Operator], found: Declared) -> None:
             found.additions[False, operator.width, 0] += 1
         else:
             found.comparisons[operator.width] += 1
+            found.muxes[operator.width] += 1
 
 
 def _signed(graph: Graph, operand: Operand) -> int:

@@ -113,7 +113,7 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
     bits = max(graph.nodes[each.node].width + each.shift for each in node.operands)
     wide = max(bits + 1, node.width) >= NARROW
     left, *others = (_operand(each, values, wide) for each in node.operands)
-    right = others[0] if others else left
+    right, third = others[0] if others else left, others[-1] if others else left
     match node.operation:
         case Operation.ADD:
             result = left + right
@@ -125,6 +125,12 @@ def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
             result = left * right
         case Operation.GREATER:
             result = np.maximum(left, right)
+        case Operation.LESSER:
+            result = np.minimum(left, right)
+        case Operation.LESS:
+            result = (left < right).astype(np.int64)
+        case Operation.SELECT:
+            result = np.where(left == 1, right, third)
         case Operation.RECTIFY:
             result = np.maximum(left, 0)
         case Operation.SIGN:

@@ -8,10 +8,9 @@ them, as the exact convention counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from operator import index
 
 from nncomplexity.arithmetic import Places
 from nncomplexity.errors import UsageError
@@ -22,25 +21,28 @@ from nncomplexity.requantization import Requantization
 
 from .bundles import Bundle, UnsupportedLayer, Weight, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
-from .netlist import Graph, Operand, Operation, Port
+from .lookups import TABLE_OPERAND, check_activation, looked_up, narrowed
+from .netlist import Graph, Operand, Port
+from .nodes import width_of
+from .selecting import arranged, extremes, nearest, taken
+from .selecting import chosen as choice
 from .signs import magnitude, rectified, signed
+from .stated import integer, interval, point, whole
 from .sums import check_values, known_sums, product_interval, sums
-from .tables import TABLE_BITS, Table
 from .trees import tree
 
 __all__ = ["STYLES", "Netlist", "check_values", "whole"]
 
 STYLES = ("mac", "shiftadd")
-# What an activation function longer than a table sees: eight on either side of zero.
-TABLE_OPERAND = FixedPoint(bits=TABLE_BITS, integer=4, overflow=Overflow.SAT)
 
 
 class Netlist:
     """Builds `graph` from equations.
 
     weights: known integers by the name the equations give them, in index order, a bias in units of the sum it joins.
-    rectifies: a comparison is a ReLU. table_operand: what the operand of a table is brought to where it has more bits.
-    rounding, overflow: of what is stored between verbs.
+    rectifies: a comparison is a ReLU. activation: how a function of more bits than a table has is computed, "piecewise"
+    where there are such pieces, or "table". table_operand: what the operand of a table is brought to where it has more
+    bits. rounding, overflow: of what is stored between verbs.
     Raises: UnsupportedLayer wherever the vocabulary leaves open which element meets which.
     """
 
@@ -50,12 +52,14 @@ class Netlist:
         weights: Mapping[str, Sequence[int]] | None = None,
         *,
         rectifies: bool = False,
+        activation: str = "piecewise",
         table_operand: FixedPoint = TABLE_OPERAND,
         rounding: Rounding = Rounding.TRN,
         overflow: Overflow = Overflow.WRAP,
     ) -> None:
         if style not in STYLES:
             raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {' or '.join(STYLES)}")
+        check_activation(activation)
         self.graph = Graph()
         self.names: dict[str, str] = {}
         self.weights: dict[str, Weight] = {}
@@ -63,8 +67,9 @@ class Netlist:
         self.states: dict[int, tuple[Bundle, Format]] = {}
         self.kept: dict[int, Bundle] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
+        self._activation = activation
         self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
-        self.tabled: list[FixedPoint] = []
+        self.tabled: list[FixedPoint | None] = []
         self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
@@ -94,26 +99,32 @@ class Netlist:
             self._constants += 1
             return replace(self._entered(port, whole(elements), format, name), constant=True, name=name)
         self._used.add(name)
-        low, high = _interval(format)
-        values = tuple(_integer(name, value) for value in known)
+        low, high = interval(format)
+        values = tuple(integer(name, value) for value in known)
         if len(values) != whole(elements):
             raise UsageError(
                 "E-KERNEL-WEIGHTS", f"{name} has {len(values)} values, expected {elements}; give one for each weight"
             )
-        fraction = format.fraction
         return Bundle(
             low=low,
             high=high,
-            fraction=fraction if isinstance(fraction, int) else 0,
+            fraction=point(format),
             constant=True,
             values=values,
             width=format.width,
             unsigned=not format.signed,
+            format=format,
             name=name,
         )
 
     def partial(self, elements: Size, sum: Accumulation, name: str = "") -> Bundle:
-        raise UnsupportedLayer("its sums are made elsewhere: the equations do not say of which products")
+        ends = [a * b for a in interval(sum.left) for b in interval(sum.right)]
+        low, high = min(ends) * whole(sum.terms), max(ends) * whole(sum.terms)
+        left, right = (point(each) for each in (sum.left, sum.right))
+        fraction = left + right
+        port = Port(f"x{self._variables}", whole(elements), width_of(low, high), False, low, high, fraction)
+        self._variables += 1
+        return Bundle(nodes=tuple(self.graph.port(port)), low=low, high=high, fraction=fraction)
 
     def accumulator(self, terms: Size, left: Format, right: Format) -> None:
         return None
@@ -184,41 +195,73 @@ class Netlist:
         low, high = product_interval(left, right)
         return self._result(Bundle(nodes=nodes, low=low, high=high, fraction=left.fraction + right.fraction))
 
-    def compare(self, left: Bundle, right: Bundle, *, role: Role, kept: str = "") -> Bundle:
-        if not right.constant or not (self._rectifies or (kept == "greater" and self._is_zero(right))):
-            raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
-        self._taken(left)
-        self._read(right)
-        if left.signs:
+    def compare(
+        self, left: Bundle, right: Bundle, *, role: Role, kept: str = "", chosen: tuple[Bundle, Bundle] | None = None
+    ) -> Bundle:
+        if left.signs and kept == "greater" and right.number == 0:
+            self._taken(left)
+            self._read(right)
             return self._result(replace(left, nodes=rectified(self.graph, left, role)))
+        self._read(left, right, *(chosen or ()))
+        left = self._placed(left)
+        if chosen is not None:
+            values = self._placed(chosen[0]), self._placed(chosen[1])
+            return self._result(choice(self.graph, left, self._placed(right), values, role))
+        if kept:
+            return self._result(extremes(self.graph, left, self._placed(right), kept, role))
+        if not self._rectifies or not right.constant:
+            raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
         nodes = tuple(self.graph.rectify(node, role) for node in left.nodes)
         return self._result(replace(left, nodes=nodes, constant=False))
 
-    def greatest(self, x: Bundle, *, terms: Size, outputs: Size, role: Role) -> Bundle:
+    def greatest(self, x: Bundle, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Bundle:
         columns, rows = whole(terms), whole(outputs)
         if x.elements != columns * rows or not columns:
-            raise UnsupportedLayer(f"{rows} maxima of {columns} terms are taken of {x.elements} numbers")
+            raise UnsupportedLayer(f"{rows} extremes of {columns} terms are taken of {x.elements} numbers")
         self._read(x)
+        x = self._placed(x)
         each = [x.nodes[row * columns :][:columns] for row in range(rows)]
-        nodes = tuple(tree(row, lambda a, b: self.graph.greater(a, b, role)) for row in each)
-        return self._result(replace(x, nodes=nodes))
+        make = self.graph.greater if kept == "greater" else self.graph.lesser
+        nodes = tuple(tree(row, lambda a, b: make(a, b, role)) for row in each)
+        return self._result(replace(x, nodes=nodes, constant=False))
 
-    def lookup(self, x: Bundle, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION) -> Bundle:
-        if result is None:
+    def lookup(
+        self,
+        x: Bundle,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
+    ) -> Bundle:
+        stored = result or x.format
+        if stored is None:
             raise UnsupportedLayer(f"the equations do not say in which format {function} is stored")
         self._read(x)
-        operand, nodes = self._table_operand, x.nodes
-        widest = max((self.graph.nodes[node].width for node in nodes), default=0)
-        if widest <= operand.bits:
-            signed = not all(self.graph.nodes[node].unsigned for node in nodes)
-            operand = FixedPoint(bits=widest, integer=widest - x.fraction, signed=signed)
-        else:
-            nodes = tuple(self.graph.quantise(node, operand) for node in nodes)
-        self.tabled.append(operand)
-        table = Table(function=function, operand=operand, result=self._fixed(result))
-        low, high = ends = _interval(result)
-        found = tuple(self.graph.table(node, table, role, ends) for node in nodes)
-        return self._result(Bundle(nodes=found, low=low, high=high, fraction=table.result.fraction))
+        found, seen = looked_up(
+            self.graph,
+            self._placed(x),
+            function,
+            self._fixed(stored),
+            interval(stored),
+            role=role,
+            operand=self._table_operand,
+            activation=self._activation,
+            members=members() if members else (),
+        )
+        self.tabled.append(seen)
+        return self._result(replace(found, format=stored))
+
+    def arrange(self, parts: Sequence[Bundle], elements: Size, places: Places) -> Bundle:
+        self._read(*parts)
+        kept = parts if len(parts) == 1 else [self._placed(each) for each in parts]
+        return self._result(arranged(self.graph, kept, whole(elements), places()))
+
+    def piece(self, memory: Bundle, x: Bundle, elements: Size, *, pieces: Size) -> Bundle:
+        self._read(memory, x)
+        seen, format = narrowed(self.graph, self._placed(x))
+        self.tabled.append(format)
+        return self._result(taken(self.graph, self._placed(memory), seen, whole(elements), whole(pieces)))
 
     def broadcast(self, x: Bundle, elements: Size) -> Bundle:
         self._read(x)
@@ -229,17 +272,6 @@ class Netlist:
             raise UnsupportedLayer("it changes the scale of integers by a multiplier that the netlist does not know")
         self._read(x)
         return self._result(self.quantised(x, format))
-
-    def arrange(self, parts: Sequence[Bundle], elements: Size, places: Places) -> Bundle:
-        self._read(*parts)
-        placed = [self._placed(part) for part in parts]
-        nodes, first = [node for part in placed for node in part.nodes], placed[0]
-        if any((part.interval, part.fraction) != (first.interval, first.fraction) for part in placed):
-            raise UnsupportedLayer("numbers of several formats are laid end to end")
-        found = tuple(nodes[place] for place in places())
-        if len(found) != whole(elements):
-            raise UnsupportedLayer(f"{len(found)} places are named for {elements} numbers")
-        return self._result(replace(first, nodes=found, name=""))
 
     def magnitude(self, x: Bundle) -> Bundle:
         self._read(x)
@@ -255,12 +287,12 @@ class Netlist:
 
     def quantised(self, x: Bundle, format: Format) -> Bundle:
         """A bundle stored in a format, by the rounding and overflow of this netlist."""
-        fixed, (low, high) = self._fixed(format), _interval(format)
+        fixed, (low, high) = self._fixed(format), interval(format)
         held = [self.graph.nodes[node] for node in x.nodes]
         if held and all((node.format, node.low, node.high) == (fixed, low, high) for node in held):
             return x
         nodes = tuple(self.graph.quantise(node, fixed, (low, high)) for node in self._placed(x).nodes)
-        return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction)
+        return Bundle(nodes=nodes, low=low, high=high, fraction=fixed.fraction, format=format)
 
     @property
     def unused(self) -> list[str]:
@@ -277,24 +309,21 @@ class Netlist:
 
     def _mathematical(self, elements: int, format: Format, value: Fraction) -> Bundle:
         """A number that mathematics says, as near as the format holds it."""
-        (low, high), fraction = _interval(format), format.fraction if isinstance(format.fraction, int) else 0
-        nearest = min(max(round(value * Fraction(2) ** fraction), low), high)
-        node = self.graph.constant(nearest, fraction, (low, high), format.width, not format.signed)
-        return Bundle(nodes=(node,) * elements, low=low, high=high, fraction=fraction, constant=True)
-
-    def _is_zero(self, bundle: Bundle) -> bool:
-        nodes = (self.graph.nodes[node] for node in bundle.nodes)
-        return all(node.operation is Operation.CONSTANT and node.value == 0 for node in nodes)
+        low, high = ends = interval(format)
+        fraction = point(format)
+        node = self.graph.constant(nearest(value, fraction, ends), fraction, ends, format.width, not format.signed)
+        nodes = (node,) * elements
+        return Bundle(nodes=nodes, low=low, high=high, fraction=fraction, constant=True, number=value, format=format)
 
     def _entered(self, port: str, elements: int, format: Format, name: str, register: bool = False) -> Bundle:
-        low, high = _interval(format)
+        low, high = interval(format)
         if isinstance(format, Binary | Mixed):
             raise UnsupportedLayer(f"a number on a port is {format}: its one encoding is not known; give its values")
         if name:
             self.names[name] = port
-        fraction = format.fraction if isinstance(format.fraction, int) else 0
+        fraction = point(format)
         nodes = self.graph.port(Port(port, elements, format.width, not format.signed, low, high, fraction, register))
-        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction)
+        return Bundle(nodes=tuple(nodes), low=low, high=high, fraction=fraction, format=format)
 
     def _placed(self, bundle: Bundle) -> Bundle:
         """A bundle whose numbers are wires, known ones too."""
@@ -344,22 +373,3 @@ class Netlist:
     def _result(self, bundle: Bundle) -> Bundle:
         self.unread[id(bundle)] = bundle
         return bundle
-
-
-def whole(size: Size) -> int:
-    """A size as an int. Raises UsageError E-EXACT-SYMBOL for a free one."""
-    if isinstance(size, int):
-        return size
-    raise UsageError("E-EXACT-SYMBOL", f"a kernel needs integers, found {size}; bind free dims with --dim")
-
-
-def _integer(name: str, value: object) -> int:
-    if hasattr(value, "__index__"):
-        return index(value)
-    raise UsageError("E-KERNEL-WEIGHTS", f"{name} holds {value!r}, expected integers; quantize the weights first")
-
-
-def _interval(format: Format) -> tuple[int, int]:
-    if format.floating:
-        raise UnsupportedLayer(f"a number of it is {format}: only fixed point has a kernel; give its bits")
-    return format.interval

@@ -7,7 +7,8 @@ numbers of a run, and the Verilog text. Intervals are propagated when a node is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from nncomplexity.errors import UsageError
@@ -22,13 +23,16 @@ __all__ = ["Graph", "Node", "Operand", "Operation", "Operator", "Port", "operato
 
 class Graph:
     """Builds and holds the nodes of a kernel. inputs: ports by name; outputs: nodes by port; feeds: the node whose
-    value a register takes at the end of a step."""
+    value a register takes at the end of a step. evaluations: operations that are counted as one each and made of
+    several nodes."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.inputs: dict[str, Port] = {}
         self.outputs: dict[str, tuple[int, ...]] = {}
         self.feeds: dict[int, int] = {}
+        self.evaluations: list[Operator] = []
+        self._inside = False
         self._constants: dict[tuple[object, ...], int] = {}
         self._signs: dict[int, int] = {}
 
@@ -110,6 +114,57 @@ class Graph:
         ends = max(one.low, other.low), max(one.high, other.high)
         return self._like(one, Operation.GREATER, (Operand(left), Operand(right)), ends, role)
 
+    def lesser(self, left: int, right: int, role: Role) -> int:
+        """The lesser of two wires of one kind."""
+        one, other = self.nodes[left], self.nodes[right]
+        ends = min(one.low, other.low), min(one.high, other.high)
+        return self._like(one, Operation.LESSER, (Operand(left), Operand(right)), ends, role)
+
+    def less(self, left: int, right: int, role: Role) -> int:
+        """One bit: whether left < right, two wires of one binary point."""
+        operands = Operand(left), Operand(right)
+        return self._made(
+            Node(
+                operation=Operation.LESS,
+                operands=operands,
+                low=0,
+                high=1,
+                fraction=0,
+                width=1,
+                unsigned=True,
+                role=role,
+            )
+        )
+
+    def select(self, condition: int, yes: int, no: int, role: Role, interval: tuple[int, int] | None = None) -> int:
+        """`yes` where the bit is set, else `no`, on a wire that holds both; `interval` where less is known to come."""
+        one, other = self.nodes[yes], self.nodes[no]
+        ends = interval or (min(one.low, other.low), max(one.high, other.high))
+        operands = Operand(condition), Operand(yes), Operand(no)
+        unsigned = one.unsigned and other.unsigned
+        width = max(each.width + int(each.unsigned and not unsigned) for each in (one, other))
+        return self._made(
+            Node(
+                operation=Operation.SELECT,
+                operands=operands,
+                low=ends[0],
+                high=ends[1],
+                fraction=one.fraction,
+                width=width,
+                unsigned=unsigned,
+                role=role,
+            )
+        )
+
+    @contextmanager
+    def part(self, counted: Operator | None = None) -> Iterator[None]:
+        """Nodes made within belong to something that is counted as this one operation, or as none."""
+        before, self._inside = self._inside, True
+        yield
+        self._inside = before
+        if counted is not None:
+            self.evaluations.append(counted)
+
     def rectify(self, operand: int, role: Role) -> int:
         """max(0, operand), on a wire like the operand's."""
         node = self.nodes[operand]
@@ -149,11 +204,19 @@ class Graph:
         self.outputs[name] = tuple(nodes)
 
     def inventory(self) -> Counter[Operator]:
-        """Every operator, one by one. Rounding and limits are of role requantization, which no layer counts."""
+        """Every operator that is counted, one by one. Rounding and limits are of role requantization, which no layer
+        counts."""
+        return Counter(self.evaluations) + self._operators_where(inside=False)
+
+    def insides(self) -> Counter[Operator]:
+        """Every operator that is a part of one that is counted, or of a selection, which is not."""
+        return self._operators_where(inside=True)
+
+    def _operators_where(self, *, inside: bool) -> Counter[Operator]:
         found: Counter[Operator] = Counter()
         for node in self.nodes:
-            for operator in self._operators(node):
-                found[operator] += 1
+            if node.inside is inside:
+                found.update(self._operators(node))
         return found
 
     @property
@@ -189,7 +252,7 @@ class Graph:
         widths = [self.nodes[operand.node].width for operand in node.operands]
         if node.operation is Operation.MULTIPLY:
             return [Operator(Kind.MULTIPLY, node.role, node.width, 0, widths[0], widths[1])]
-        if node.operation in (Operation.GREATER, Operation.RECTIFY):
+        if node.operation in (Operation.GREATER, Operation.LESSER, Operation.LESS, Operation.RECTIFY):
             return [Operator(Kind.COMPARE, node.role, widths[0])]
         return self.quantiser(node) if node.operation is Operation.QUANTISE else []
 
@@ -333,5 +396,5 @@ class Graph:
         )
 
     def _made(self, node: Node) -> int:
-        self.nodes.append(node)
+        self.nodes.append(replace(node, inside=True) if self._inside else node)
         return len(self.nodes) - 1

@@ -22,6 +22,8 @@ class Operation(Enum):
     """What a node does.
 
     WIRE shifts and renames: it adds no cell, and hides that low bits are always zero from what reads it.
+    GREATER and LESSER select one of two, RECTIFY 0 in place of a negative number. LESS is one bit, the first operand
+    below the second; SELECT is its second operand where its first is that bit, else its third.
     GREATER selects the greater of two, RECTIFY 0 in place of a negative number. SIGN is the sign bit, -1 or 0, a wire;
     TURN turns all bits over where a sign is set.
     """
@@ -36,6 +38,9 @@ class Operation(Enum):
     MULTIPLY = "multiply"
     TABLE = "table"
     GREATER = "greater"
+    LESSER = "lesser"
+    LESS = "less"
+    SELECT = "select"
     RECTIFY = "rectify"
     SIGN = "sign"
     TURN = "turn"
@@ -54,7 +59,8 @@ class Node:
     """One wire. low, high: the integers it may carry, in units of 2**-fraction. zeros: lowest bits that are always 0.
 
     width: bits of the wire; an `unsigned` one has no sign bit. passed: low bits where an operand of an addition is
-    always zero. port, index: the element of an input or a register. value: that of a constant.
+    always zero. port, index: the element of an input or a register. value: that of a constant. inside: it is a part of
+    something that is counted as one operation, or as none.
     """
 
     operation: Operation
@@ -72,6 +78,7 @@ class Node:
     value: int = 0
     format: FixedPoint | None = None
     table: Table | None = None
+    inside: bool = False
 
 
 class Port(NamedTuple):

@@ -58,8 +58,10 @@ ROWS = (
 class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
-    operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
-    idealised: additions of one execution that the published form charges otherwise, with both figures and the reason.
+    operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
+    one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
+    equal. idealised: additions of one execution that the published form charges otherwise, with both figures and the
+    reason.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    inner_operations: int = 0
     idealised: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -88,6 +91,7 @@ def verify(
     weights: Mapping[str, Sequence[int]] | None = None,
     quant: str = "model",
     style: str | None = None,
+    activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -98,14 +102,14 @@ def verify(
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
-    sums of such.
+    sums of such. activation: how sigmoid and tanh of more than ten bits are computed, see `build`.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     ToolError where no tool elaborates Verilog.
     """
     network, said = Network([layer]), parse_quantization(quant)
     (part,) = network.parts(said)
     part = replace(part, accumulator=part.accumulator or network.accumulator(said))
-    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    return prove(part, weights=weights, style=style, activation=activation, vectors=vectors, seed=seed)
 
 
 def prove(
@@ -113,6 +117,7 @@ def prove(
     *,
     weights: Mapping[str, Sequence[int]] | None = None,
     style: str | None = None,
+    activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -123,9 +128,9 @@ def prove(
     _check(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
-    known = _weights(filled, weights or {}, random)
+    known = _weights(build(filled, "mac", activation=activation), weights or {}, random)
     built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in)
+    kernel = build(filled, chosen, built_in, activation=activation)
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     tables = _tables(kernel, design)
@@ -145,6 +150,7 @@ def prove(
         counts_equal=not counts,
         first_difference=(tables + values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        inner_operations=sum(kernel.graph.insides().values()),
         idealised=idealised(_once(filled)),
     )
 
@@ -163,9 +169,11 @@ def _check(part: Part) -> None:
             raise UsageError("E-KERNEL-FORMAT", fact)
 
 
-def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
+def _weights(
+    probe: Kernel, given: Mapping[str, Sequence[int]], random: np.random.Generator
+) -> dict[str, Sequence[int]]:
     """The weights by name: those given, and drawn ones for the rest."""
-    probe, found = build(layer, "mac"), dict(given)
+    found = dict(given)
     for name, weight in probe.weights.items():
         if name in probe.names and name not in found:
             found[name] = drawn_weights(random, weight.format, weight.elements)

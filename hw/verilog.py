@@ -25,6 +25,8 @@ CELLS = {
     Operation.NEGATE: "nc_neg",
     Operation.MULTIPLY: "nc_mul",
     Operation.GREATER: "nc_max",
+    Operation.LESSER: "nc_min",
+    Operation.LESS: "nc_less",
     Operation.RECTIFY: "nc_relu",
     Operation.SIGN: "nc_sign",
     Operation.TURN: "nc_turn",
@@ -106,6 +108,13 @@ class _Text:
             case Operation.TABLE:
                 assert node.table is not None
                 yield f"{self.tables[node.table]} {label} (.a(n{node.operands[0].node}), .y(n{place}));"
+            case Operation.SELECT:
+                condition, *others = node.operands
+                found = dict(zip("ab", (self._operand(each) for each in others), strict=True))
+                widths = {letter.upper(): width for letter, (_, width) in found.items()}
+                ports = {letter: text for letter, (text, _) in found.items()}
+                ports = {"s": f"n{condition.node}", **ports, "y": f"n{place}"}
+                yield self._instance("nc_mux", {**widths, "Y": node.width}, label, **ports)
             case Operation.QUANTISE:
                 yield from self._quantised(place, node, label)
             case _:

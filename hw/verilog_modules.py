@@ -47,6 +47,16 @@ MODULES = {
     "nc_max": _module(
         "nc_max", _parameters("A", "B", "Y"), BINARY, "wire less;\nassign less = a < b;\nassign y = less ? b : a;"
     ),
+    "nc_min": _module(
+        "nc_min", _parameters("A", "B", "Y"), BINARY, "wire less;\nassign less = a < b;\nassign y = less ? a : b;"
+    ),
+    "nc_less": _module(
+        "nc_less",
+        _parameters("A", "B", "Y"),
+        "input wire signed [A-1:0] a, input wire signed [B-1:0] b, output wire [Y-1:0] y",
+        "assign y = a < b;",
+    ),
+    "nc_mux": _module("nc_mux", _parameters("A", "B", "Y"), f"input wire s, {BINARY}", "assign y = s ? a : b;"),
     "nc_relu": _module(
         "nc_relu",
         _parameters("A", "Y"),
@@ -89,8 +99,9 @@ def table_module(name: str, table: Table) -> str:
         f"      {width}'h{pattern:x}: y = {stored}'h{entry % (1 << stored):x};\n"
         for pattern, entry in enumerate(table.entries)
     )
+    function = " ".join(map(str, (table.function, *table.member)))
     return (
-        f"// {table.function} of {table.operand} as {table.result}, entries sha256 {table.digest}\n"
+        f"// {function} of {table.operand} as {table.result}, entries sha256 {table.digest}\n"
         f"module {name} (\n  input wire [{width - 1}:0] a, output reg [{stored - 1}:0] y\n);\n"
         f"  always @*\n    case (a)\n{entries}    endcase\nendmodule\n"
     )

@@ -14,6 +14,7 @@ from nncomplexity.errors import SpecError
 from nncomplexity.expressions import Expression, clog2
 from nncomplexity.formats import Fixed
 from nncomplexity.formulas import kind_form
+from nncomplexity.hw import KERNELS
 from nncomplexity.kinds import fields_of, open_layer, required
 from nncomplexity.layers import LAYERS, layer_class
 from nncomplexity.metrics import BY_KEY
@@ -104,7 +105,10 @@ def test_the_list_of_layers(run: Run) -> None:
     for kind, place in LAYERS.items():
         assert re.search(rf"^{kind} +{place.rpartition(':')[2]}: \w", found.out, re.MULTILINE), kind
     assert "steps, inputs, hidden, bidirectional=false, bias=true, peepholes=false" in found.out
-    assert "(number formats), accumulator\nwith a kernel: " in found.out
+    said = re.sub(r"\n  ", " ", found.out[found.out.index("\nwith a kernel: ") :])
+    listed = [line.partition(": ")[2].split(", ") for line in said.split("\n") if line]
+    assert len(listed) == 2 and sorted(listed[0] + listed[1]) == sorted(LAYERS)
+    assert set(listed[0]) == set(KERNELS)
 
 
 def test_the_list_of_layers_as_json(run: Run) -> None:
