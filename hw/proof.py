@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,19 @@ from nncomplexity.quantization import parse_quantization
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
 from .census import census
+from .constants import built_in_of, whose
 from .declared import declared
 from .elaborate import Design, elaborate
+from .fixed import Overflow, Rounding
 from .idealised import idealised
 from .kernels import whole
 from .nodes import Operator, operators
 from .numbers import execute
+from .reference import Reference, deviation_of
+from .saturation import watched
+from .sequences import drawn_sequences
 from .vectors import drawn_inputs, drawn_weights
+from .verdict import Verdict
 from .verilog import emit
 from .words import packed, unpacked
 
@@ -52,37 +58,6 @@ ROWS = (
     *("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers"),
     *("logic", "shifts", "control"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
-
-    operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
-    one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
-    equal. idealised: additions of one execution that the published form charges otherwise, with both figures and the
-    reason.
-    """
-
-    name: str
-    style: str
-    schedule: str
-    simulator: str
-    vectors: int
-    steps: int
-    values_equal: bool
-    counts_equal: bool
-    first_difference: str
-    operations: int
-    inner_operations: int = 0
-    idealised: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.values_equal and self.counts_equal
-
-    def to_dict(self) -> dict[str, object]:
-        """The verdict as plain data."""
-        return asdict(self)
 
 
 def verify(
@@ -116,30 +91,37 @@ def prove(
     part: Part,
     *,
     weights: Mapping[str, Sequence[int]] | None = None,
+    own: bool = False,
     style: str | None = None,
     activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
+    modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
+    reference: Reference | None = None,
 ) -> Verdict:
-    """`verify` for a layer whose formats are filled in."""
+    """`verify` for a layer whose formats are filled in.
+
+    own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
+    a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
+    results are compared with; the equations do where it knows no such layer.
+    """
     import numpy as np
 
     filled, random = part.layer, np.random.default_rng(seed)
-    _check(part)
-    powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
-    chosen = style or ("shiftadd" if powers else "mac")
+    chosen = _style(part, style)
     known = _weights(build(filled, "mac", activation=activation), weights or {}, random)
-    built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in, activation=activation)
+    built_in = built_in_of(known, chosen, weights if own else None)
+    kernel = build(filled, chosen, built_in, activation=activation, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     tables = _tables(kernel, design)
     counts = _counts(filled, kernel, chosen, built_in, design)
     steps = STEPS if kernel.graph.feeds else 1
-    moving = _inputs(kernel, vectors, steps, random)
-    values = _values(kernel, design, moving, ports, (filled, known, chosen))
+    moving = _inputs(kernel, vectors, steps, random, known)
+    wanted, saturated = watched(kernel, moving, ports)
+    values = _values(kernel, design, moving, ports, (filled, known), wanted)
     values += _any_weights(kernel, design, moving, ports, random)
-    return Verdict(
+    found = Verdict(
         name=part.name,
         style=chosen,
         schedule="unrolled",
@@ -152,7 +134,19 @@ def prove(
         operations=sum(kernel.graph.inventory().values()),
         inner_operations=sum(kernel.graph.insides().values()),
         idealised=idealised(_once(filled)),
+        weights=whose(known, weights),
+        rounding=modes[0].value,
+        overflow=modes[1].value,
+        saturated=saturated,
     )
+    return found.beside(deviation_of(filled, kernel, (moving, wanted), known, reference))
+
+
+def _style(part: Part, style: str | None) -> str:
+    """The style of a kernel. Refuses what no kernel is made of."""
+    _check(part)
+    powers = isinstance(part.layer.weight, PowerOfTwo | AdditivePowerOfTwo)
+    return style or ("shiftadd" if powers else "mac")
 
 
 def _check(part: Part) -> None:
@@ -201,13 +195,14 @@ def _ports(kernel: Kernel, known: Mapping[str, Sequence[int]], random: np.random
     return found
 
 
-def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generator) -> dict[str, list[Array]]:
+def _inputs(
+    kernel: Kernel, vectors: int, steps: int, random: np.random.Generator, known: Mapping[str, Sequence[int]]
+) -> dict[str, list[Array]]:
     """The numbers on every port that moves, step by step."""
     ports = [port for port in kernel.graph.inputs.values() if port.name.startswith("x") and port.elements]
-    return {
-        port.name: [drawn_inputs(random, (port.low, port.high), vectors, port.elements) for _ in range(steps)]
-        for port in ports
-    }
+    if steps > 1:
+        return {port.name: drawn_sequences(random, port, vectors, steps, known) for port in ports}
+    return {port.name: [drawn_inputs(random, (port.low, port.high), vectors, port.elements)] for port in ports}
 
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
@@ -247,16 +242,18 @@ def _values(
     design: Design,
     moving: Mapping[str, Sequence[Array]],
     ports: Mapping[str, Array],
-    equation: tuple[Layer, Mapping[str, Sequence[int]], str],
+    equation: tuple[Layer, Mapping[str, Sequence[int]]],
+    wanted: Sequence[Mapping[str, Array]],
 ) -> list[str]:
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
     import numpy as np
 
     held = {name: np.atleast_2d(values) for name, values in ports.items()}
-    wanted = kernel.trace(moving, held)
     simulated = _simulated(kernel, design, {**moving, **{name: [each] for name, each in held.items()}}, wanted)
-    layer, known, style = equation
-    plain = execute(layer, kernel, moving, known, joining=style == "shiftadd")
+    layer, known = equation
+    # A bias on a port is a number of its own format.
+    joining = not any("bias" in name for name in kernel.names)
+    plain = execute(layer, kernel, moving, known, joining=joining)
     for step, (one, other) in enumerate(zip(plain, wanted, strict=True)):
         for name, values in one.items():
             simulated += _unequal(f"equations and netlist, {name}, step {step}", values, other[name])
