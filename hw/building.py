@@ -61,6 +61,12 @@ class Kernel:
 
         inputs: port to its integers [samples, elements] at each step; fixed: ports that keep theirs, such as weights.
         """
+        return [found["y0"] for found in self.outputs(inputs, fixed)]
+
+    def outputs(
+        self, inputs: Mapping[str, Sequence[Array]], fixed: Mapping[str, Array] | None = None
+    ) -> list[dict[str, Array]]:
+        """As `run`: every output of every step, by port."""
         import numpy as np
 
         steps, samples = len(next(iter(inputs.values()))), len(np.atleast_2d(next(iter(inputs.values()))[0]))
@@ -71,7 +77,7 @@ class Kernel:
             now = {name: values[step] for name, values in inputs.items()}
             result = evaluate(self.graph, {**(fixed or {}), **now, **state})
             state = {name: result[name] for name in state}
-            found.append(result["y0"])
+            found.append({name: result[name] for name in self.graph.outputs})
         return found
 
 

@@ -41,7 +41,8 @@ class Design:
     """An elaborated netlist. tool: what elaborated it. optimised: after sharing operators.
 
     initial: nets whose register starts with a known bit. same: nets that are another net or a constant, because a
-    module only passes that through; connections do not look through the module, evaluation does.
+    module only passes that through; connections do not look through the module, evaluation does. modules: as they were
+    read, by the key that an instance names.
     """
 
     top: str
@@ -52,6 +53,20 @@ class Design:
     instances: tuple[Instance, ...]
     initial: Mapping[int, str] = field(default_factory=dict)
     same: Mapping[Bit, Bit] = field(default_factory=dict)
+    modules: Mapping[str, _Module] = field(default_factory=dict, repr=False)
+
+    def alone(self, key: str) -> Design:
+        """A module of the design as a design of its own."""
+        found = _unfolded(self.modules, key)
+        return replace(
+            self,
+            top=self.modules[key].name,
+            ports=found.ports,
+            cells=tuple(found.cells),
+            instances=tuple(found.instances),
+            initial=found.initial,
+            same=found.same,
+        )
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -87,7 +102,8 @@ def elaborate(verilog: str, top: str, *, optimised: bool = False, seconds: float
     text = run_yosys(commands, files={"kernel.v": verilog}, results=["netlist.json"], seconds=seconds)["netlist.json"]
     try:
         with collected_later():
-            found = _unfold(json.loads(text)["modules"], top)
+            read = json.loads(text)["modules"]
+            found = _unfolded({name: _module(name, each, read) for name, each in read.items()}, top)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise NetlistError("E-HDL-NETLIST", f"the netlist of the tool cannot be read: {problem!r}") from problem
     return Design(
@@ -99,6 +115,7 @@ def elaborate(verilog: str, top: str, *, optimised: bool = False, seconds: float
         instances=tuple(found.instances),
         initial=found.initial,
         same=found.same,
+        modules=found.modules,
     )
 
 
@@ -113,9 +130,9 @@ class _Module:
     initial: Mapping[Bit, str]
 
 
-def _unfold(modules: Json, top: str) -> _Unfolding:
-    """Ports of the top module, cells of all instances in one numbering of nets. modules: as `write_json` has them."""
-    unfolding = _Unfolding({name: _module(name, read, modules) for name, read in modules.items()})
+def _unfolded(modules: Mapping[str, _Module], top: str) -> _Unfolding:
+    """Ports of the top module, cells of all instances in one numbering of nets."""
+    unfolding = _Unfolding(modules)
     unfolding.unfold(top)
     return unfolding
 
@@ -207,7 +224,7 @@ class _Unfolding:
         for label, key, pins in module.uses:
             use, below = self.modules[key], f"{path}.{label}" if path else label
             widths = [sum(len(port.bits) for port in use.ports if port.output is output) for output in (False, True)]
-            self.instances.append(Instance(path=below, module=use.name, inputs=widths[0], outputs=widths[1]))
+            self.instances.append(Instance(path=below, module=use.name, key=key, inputs=widths[0], outputs=widths[1]))
             beyond = {pin: tuple([inside(bit) for bit in bits]) for pin, bits in pins.items()}
             self.place(use, below, beyond, depth + 1)
         return inside

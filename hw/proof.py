@@ -8,9 +8,9 @@ text. Every comparison is equality.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nncomplexity.accounting import Matrix, count
 from nncomplexity.catalogue import Network, Part
@@ -30,9 +30,16 @@ from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
 from .kernels import whole
+from .netlist import Graph
 from .nodes import Operator, operators
+from .package import KERNEL, files_of
+from .simulators import BUILTIN, SECONDS, Run, run_bench
+from .table_census import table_differences
+from .tools import NetlistError
+from .trial import SCHEDULE, TOP, Trial
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
+from .words import layout
 
 if TYPE_CHECKING:
     from typing import Any
@@ -41,17 +48,31 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "prove", "verify"]
+__all__ = ["Differences", "Verdict", "check_supported", "judged", "port_differences", "prepared", "prove", "verify"]
 
 STEPS = 20
+# Operations of one execution, and bits of a binary point, beyond which no kernel is built.
+MOST, FRACTION = 1_000_000, 256
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
 ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
 
 
+class Differences(NamedTuple):
+    """What was found to differ before a kernel was looked at."""
+
+    values: Sequence[str] = ()
+    counts: Sequence[str] = ()
+
+
+NONE = Differences()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
+    """What was proved. simulator: the tool that ran and its version; elaborator: that whose netlist was counted.
+    vectors: samples, of so many steps for a cell.
 
+    changed: files of a bundle that are not as they were emitted.
     operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
     """
 
@@ -65,6 +86,8 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    elaborator: str = ""
+    changed: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -82,20 +105,23 @@ def verify(
     style: str | None = None,
     vectors: int = 1000,
     seed: int = 0,
+    simulator: str = BUILTIN,
+    seconds: float = SECONDS,
 ) -> Verdict:
     """Emit the kernel of one execution of a layer, run it on vectors, count it, and compare.
 
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
-    sums of such.
+    sums of such. simulator: "builtin", or "verilator" or "iverilog", which run the test bench of a bundle.
+    Units: seconds of wall time for each run of another program.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
-    ToolError where no tool elaborates Verilog.
+    ToolError where no tool elaborates Verilog, or the simulator is missing, hangs or breaks down.
     """
     network, said = Network([layer]), parse_quantization(quant)
     (part,) = network.parts(said)
     part = replace(part, accumulator=part.accumulator or network.accumulator(said))
-    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed, simulator=simulator, seconds=seconds)
 
 
 def prove(
@@ -105,38 +131,91 @@ def prove(
     style: str | None = None,
     vectors: int = 1000,
     seed: int = 0,
+    simulator: str = BUILTIN,
+    seconds: float = SECONDS,
 ) -> Verdict:
     """`verify` for a layer whose formats are filled in."""
+    trial = prepared(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    if simulator == BUILTIN:
+        return judged(trial, elaborate(emit(trial.kernel.graph), TOP))
+    files = files_of(trial, seed)
+    return judged(trial, elaborate(files[KERNEL], TOP), run_bench(trial, files, simulator, seconds))
+
+
+def prepared(
+    part: Part,
+    *,
+    weights: Mapping[str, Sequence[int]] | None = None,
+    style: str | None = None,
+    vectors: int = 1000,
+    seed: int = 0,
+) -> Trial:
+    """The kernel of a layer whose formats are filled in, with the numbers it is proved on. Raises: as `verify`."""
     import numpy as np
 
     filled, random = part.layer, np.random.default_rng(seed)
-    _check(part)
+    check_supported(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
     known = _weights(filled, weights or {}, random)
-    built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in)
+    kernel = build(filled, chosen, known if chosen == "shiftadd" else {})
     ports = _ports(kernel, known, random)
-    design = elaborate(emit(kernel.graph), "nc_kernel")
-    counts = _counts(filled, kernel, chosen, built_in, design)
-    steps = STEPS if kernel.graph.feeds else 1
-    moving = _inputs(kernel, vectors, steps, random)
-    values = _values(kernel, design, moving, ports, (filled, known, chosen))
-    return Verdict(
-        name=part.name,
-        style=chosen,
-        schedule="unrolled",
-        simulator=design.tool,
-        vectors=vectors,
-        steps=steps,
-        values_equal=not values,
-        counts_equal=not counts,
-        first_difference=(values + counts + [""])[0],
-        operations=sum(kernel.graph.inventory().values()),
+    moving = _inputs(kernel, vectors, STEPS if kernel.graph.feeds else 1, random)
+    if not moving or not all(kernel.graph.outputs.values()):
+        raise UnsupportedLayer("it reads or makes no numbers, so there is nothing to run")
+    drawn = [name for name in known if name not in (weights or {})]
+    return Trial(
+        name=part.name, layer=filled, style=chosen, kernel=kernel, known=known, drawn=drawn, ports=ports, moving=moving
     )
 
 
-def _check(part: Part) -> None:
+def judged(trial: Trial, design: Design, run: Run | None = None, before: Differences = NONE) -> Verdict:
+    """The verdict on an elaborated kernel. run: of another simulator than the built-in one; before: what differs
+    already."""
+    graph = trial.kernel.graph
+    ports = port_differences(design, graph)
+    counts = [*before.counts, *_told(lambda: _counts(trial, design))]
+    simulated = ports or _told(lambda: _values(trial, design, run) + table_differences(design, graph))
+    values = [*before.values, *simulated]
+    return Verdict(
+        name=trial.name,
+        style=trial.style,
+        schedule=SCHEDULE,
+        simulator=run.tool if run else "none" if ports else design.tool,
+        vectors=trial.vectors,
+        steps=trial.steps,
+        values_equal=not values,
+        counts_equal=not counts,
+        first_difference=(values + counts + [""])[0],
+        operations=sum(graph.inventory().values()),
+        elaborator=design.tool,
+    )
+
+
+def port_differences(design: Design, graph: Graph) -> list[str]:
+    """Where the ports of an elaborated kernel are not those of the netlist."""
+    fields = layout(graph)
+    wanted = {(each.port, False): each.width for each in (*fields.given, *fields.held)}
+    wanted |= {(each.port, True): each.width for each in fields.made}
+    wanted |= {("clk", False): 1, ("rst", False): 1} if graph.feeds else {}
+    found = {(port.name, port.output): len(port.bits) for port in design.ports}
+    return [
+        f"netlist and text: {'output' if output else 'input'} {quoted(name)} of {wanted.get((name, output), 0)} and "
+        f"{found.get((name, output), 0)} bits"
+        for name, output in {**wanted, **found}
+        if wanted.get((name, output)) != found.get((name, output))
+    ]
+
+
+def _told(differences: Callable[[], list[str]]) -> list[str]:
+    """Differences; that a text elaborates and yet cannot be run or counted is one."""
+    try:
+        return differences()
+    except NetlistError as error:
+        return [error.fact]
+
+
+def check_supported(part: Part) -> None:
     """Refuse what no kernel is made of."""
     layer = part.layer
     if type(layer) not in SUPPORTED:
@@ -148,6 +227,14 @@ def _check(part: Part) -> None:
         if format.floating or is_expression(format.bits):
             fact = f"{name} is {quoted(format)}, a kernel needs fixed point; give formats with quant='w8a8'"
             raise UsageError("E-KERNEL-FORMAT", fact)
+        if abs(whole(format.fraction)) > FRACTION:
+            raise UsageError(
+                "E-KERNEL-FORMAT", f"{name} is {quoted(format)}, its binary point is over {FRACTION} bits away"
+            )
+    once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
+    operations = sum(whole(n) for _, n in count(once, "exact")) // max(whole(once.executions), 1)
+    if operations > MOST:
+        raise UnsupportedLayer(f"one execution is {operations} operations; a kernel is unrolled up to {MOST}")
 
 
 def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
@@ -191,15 +278,16 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
     }
 
 
-def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
+def _counts(trial: Trial, design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
+    layer, kernel, known = trial.layer, trial.kernel, trial.built_in
     rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
     operands = {
         name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
     }
     once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
     times = whole(once.executions)
-    counted = operators(count(once, COUNTERS[style], operands=operands))
+    counted = operators(count(once, COUNTERS[trial.style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
     made = {op: n * times for op, n in kernel.graph.inventory().items() if op.role is not Role.REQUANTIZATION}
     found = [_difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []
@@ -226,48 +314,41 @@ def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
     return f"{what}: {one[key]} and {other[key]} of {shown}"
 
 
-def _values(
-    kernel: Kernel,
-    design: Design,
-    moving: Mapping[str, Sequence[Array]],
-    ports: Mapping[str, Array],
-    equation: tuple[Layer, Mapping[str, Sequence[int]], str],
-) -> list[str]:
+def _values(trial: Trial, design: Design, run: Run | None) -> list[str]:
     """Where the simulated Verilog, the netlist's own numbers and the plain equation of a layer differ."""
-    import numpy as np
-
-    first = next(iter(moving.values()))
-    steps, vectors = len(first), len(first[0])
-    fixed = {name: np.tile(values, (vectors, 1)) for name, values in ports.items()}
-    wanted = kernel.run(moving, fixed)
-    simulated = _simulated(kernel, design, {**moving, **{name: [each] * steps for name, each in fixed.items()}}, wanted)
-    layer, known, style = equation
-    if not isinstance(layer, Dense):
-        return simulated
-    shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
+    found = [run.difference] if run and run.difference else _simulated(trial, design) if run is None else []
+    if not isinstance(trial.layer, Dense):
+        return found
+    shift = whole(trial.layer.input.fraction) if trial.style == "mac" else 0
+    plain = _plain(trial.layer, trial.known, trial.moving["x0"][0], shift)
+    return found + _unequal("equation and netlist", plain, trial.outputs[0]["y0"])
 
 
-def _simulated(
-    kernel: Kernel, design: Design, each: Mapping[str, Sequence[Array]], wanted: Sequence[Array]
-) -> list[str]:
+def _simulated(trial: Trial, design: Design) -> list[str]:
     """Where the simulated Verilog and the netlist's own numbers differ."""
     import numpy as np
 
-    graph, steps = kernel.graph, len(wanted)
+    graph, fields = trial.kernel.graph, layout(trial.kernel.graph).made
+    held = {name: [values.reshape(1, -1)] * trial.steps for name, values in trial.ports.items()}
     words = {
         name: np.array([packed(numbers, graph.inputs[name].width) for numbers in values], object)
-        for name, values in each.items()
+        for name, values in {**trial.moving, **held}.items()
     }
     if graph.feeds:
-        found = list(design.run_clocked(words, steps, signed=())["y0"])
+        made = design.run_clocked(words, trial.steps, signed=())
     else:
-        found = [design.run({name: values[0] for name, values in words.items()}, signed=())["y0"]]
-    first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
-    for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
-        other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
-        differences += _unequal(f"netlist and simulation, step {step}", numbers, other)
-    return differences
+        once = design.run({name: values[0] for name, values in words.items()}, signed=())
+        made = {name: values[np.newaxis] for name, values in once.items()}
+    return [
+        difference
+        for step, wanted in enumerate(trial.outputs)
+        for each in fields
+        for difference in _unequal(
+            f"netlist and simulation, step {step}",
+            wanted[each.port],
+            unpacked(made[each.port][step], each.elements, each.bits, signed=each.signed),
+        )
+    ]
 
 
 def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:

@@ -269,8 +269,8 @@ class Simulation:
     def run(self, inputs: Mapping[str, Array], *, signed: Collection[str] | None = None) -> dict[str, Array]:
         """The outputs of a design without registers.
 
-        Shapes: each input [samples]; each output the same. signed: names of the ports read as two's complement, both
-        inputs and outputs; None as the text declares them. Ports above 63 bits are arrays of Python integers.
+        Shapes: each input [samples], or [1] for all of them; each output [samples]. signed: names of the ports read as
+        two's complement, inputs and outputs; None as the text declares them. Above 63 bits arrays hold Python integers.
         Raises: UsageError E-SIMULATE-INPUT for a missing or unknown port, or a value its port does not hold;
         NetlistError for a design with registers, a loop, an undefined bit.
         """
@@ -319,7 +319,7 @@ class Simulation:
             stored = wrap(stored if stored.dtype == object else stored.astype(np.int64), width)
             found[name] = np.broadcast_to(stored, (cycles, stored.shape[-1])) if free else stored
             samples.add(stored.shape[-1])
-        if len(samples) > 1:
+        if len(samples - {1}) > 1:
             raise UsageError("E-SIMULATE-INPUT", f"the inputs have different numbers of samples: {sorted(samples)}")
         return found
 
@@ -327,7 +327,7 @@ class Simulation:
         self, given: Mapping[str, Array], cycles: int, signed: Collection[str] | None, resets: int
     ) -> dict[str, Array]:
         """The outputs [cycles, samples], made for as many samples at once as memory should hold."""
-        samples = next((values.shape[1] for values in given.values()), 1)
+        samples = max((values.shape[1] for values in given.values()), default=1)
         at_once = max(1, VALUES // max(1, len(self.widths)))
         readers = {
             name: Operand(
@@ -337,7 +337,10 @@ class Simulation:
         }
         made: dict[str, list[Array]] = {name: [] for name in readers}
         for start in range(0, samples, at_once):
-            part = {name: values[:, start : start + at_once] for name, values in given.items()}
+            part = {
+                name: values if values.shape[1] == 1 else values[:, start : start + at_once]
+                for name, values in given.items()
+            }
             length = min(at_once, samples - start)
             for name, rows in self.batch(part, cycles, resets, readers, length).items():
                 made[name].append(rows)
