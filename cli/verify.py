@@ -5,18 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nncomplexity.catalogue import SUFFIXES, Part
-from nncomplexity.errors import ComplexityError, UsageError, did_you_mean, quoted
-from nncomplexity.globs import Globs
-from nncomplexity.parsers.quantization_file import read_quantization
-from nncomplexity.parsers.spec import read_spec
+from nncomplexity.errors import ComplexityError, UsageError, quoted
 from nncomplexity.render.records import render_records
 
 from .output import Output, parse_output, write_outputs
-from .pairs import parse_dims
+from .parts import MOST, add_part_options, check_number, parts
 
 if TYPE_CHECKING:
     from nncomplexity.hw.proof import Verdict
@@ -25,41 +20,72 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "prove the layers of a specification on the kernels that are emitted for them"
 FORMATS = ("table", "json")
-MOST = 1_000_000
+LONGEST = 86_400
+# What a bundle says of itself, with the defaults of the options that would say it.
+SAID_IN_BUNDLE: dict[str, object] = {
+    "layer": "*",
+    "quant": "model",
+    "dim": [],
+    "style": None,
+    "vectors": 1000,
+    "seed": 0,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
     add = parser.add_argument
-    add("source", metavar="SPEC", help="a .toml or .json specification; weights are drawn from --seed")
+    add("source", metavar="SPEC", nargs="?", help="a .toml or .json specification; weights are drawn from --seed")
     add("--layer", metavar="GLOB", default="*", help="only the layers of these names")
-    add("--quant", metavar="SPEC", default="model", help="w8a8, w:pot4,a8 …, or a file of formats by layer")
-    add("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named size (repeatable)")
-    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
-    add("--style", metavar="STYLE", help=styles)
-    add("--vectors", type=int, default=1000, metavar="N", help="samples to simulate (default 1000)")
-    add("--seed", type=int, default=0, metavar="N", help="where drawn numbers begin (default 0)")
+    add_part_options(parser)
+    add("--kernel", metavar="DIR", help="judge a bundle that emit wrote, as it lies, in place of a specification")
+    add("--simulator", metavar="NAME", default="builtin", help="builtin (the default), verilator or iverilog")
+    add("--timeout", type=float, metavar="S", help="seconds for each run of another program (default 600)")
     add("-f", "--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(FORMATS))
     add("--debug", action="store_true", help="show a traceback for an error")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prove every layer that has a kernel; exit code 1 where a comparison fails."""
+    """Prove every layer that has a kernel, or a bundle; exit code 1 where a comparison fails."""
+    outputs = [parse_output(text, FORMATS) for text in arguments.format] or [Output("table", None)]
+    check_number(arguments, "vectors", 1, MOST)
+    check_number(arguments, "seed", 0, 1 << 63)
+    if arguments.timeout is not None and not 0 < arguments.timeout <= LONGEST:
+        raise UsageError("E-USAGE", f"--timeout {arguments.timeout:g} is out of range; choose seconds up to {LONGEST}")
+    if (arguments.kernel is None) == (arguments.source is None):
+        raise UsageError("E-USAGE", "verify takes a specification or --kernel DIR, one of them")
     # numpy comes with the kernels: no other command waits for it.
+    from nncomplexity.hw.simulators import SECONDS, check_simulator
+
+    check_simulator(arguments.simulator)
+    seconds = arguments.timeout or SECONDS
+    verdicts, without = _bundle(arguments, seconds) if arguments.kernel is not None else _layers(arguments, seconds)
+    code = write_outputs(outputs, lambda format: _text(format, verdicts, without, arguments))
+    return code or int(not all(verdicts))
+
+
+def _bundle(arguments: argparse.Namespace, seconds: float) -> tuple[list[Verdict], list[tuple[str, str]]]:
+    """The verdict on a bundle; what it is made of is said in it."""
+    from nncomplexity.hw.inspection import verify_bundle
+
+    for name, default in SAID_IN_BUNDLE.items():
+        if getattr(arguments, name) != default:
+            raise UsageError("E-USAGE", f"--{name} does not go with --kernel: the bundle says it; leave it out")
+    return [verify_bundle(arguments.kernel, simulator=arguments.simulator, seconds=seconds)], []
+
+
+def _layers(arguments: argparse.Namespace, seconds: float) -> tuple[list[Verdict], list[tuple[str, str]]]:
+    """The verdicts on the layers that have a kernel; the others, each with the reason."""
     from nncomplexity.hw.bundles import UnsupportedLayer
     from nncomplexity.hw.proof import prove
 
-    outputs = [parse_output(text, FORMATS) for text in arguments.format] or [Output("table", None)]
-    for name, least, most in (("vectors", 1, MOST), ("seed", 0, 1 << 63)):
-        value = getattr(arguments, name)
-        if not least <= value <= most:
-            raise UsageError("E-USAGE", f"--{name} {value} is out of range; choose {least} to {most}")
     place = quoted(arguments.source)
     verdicts: list[Verdict] = []
     without: list[tuple[str, str]] = []
-    for part in _parts(arguments):
+    run_on: dict[str, Any] = {name: getattr(arguments, name) for name in ("style", "vectors", "seed", "simulator")}
+    for part in parts(arguments):
         try:
-            verdicts.append(prove(part, style=arguments.style, vectors=arguments.vectors, seed=arguments.seed))
+            verdicts.append(prove(part, seconds=seconds, **run_on))
         except UnsupportedLayer as error:
             without.append((part.name, error.fact))
         except ComplexityError as error:
@@ -67,37 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not verdicts:
         name, fact = without[0]
         raise UnsupportedLayer(f"nothing to prove: {fact}").at(f"{place}: layer '{quoted(name)}'")
-    code = write_outputs(outputs, lambda format: _text(format, verdicts, without, arguments.seed))
-    return code or int(not all(verdicts))
+    return verdicts, without
 
 
-def _parts(arguments: argparse.Namespace) -> Iterator[Part]:
-    """The layers that were asked for, their formats filled in."""
-    file = arguments.source
-    if not file.lower().endswith(SUFFIXES):
-        fact = f"'{quoted(file)}' is no layer specification; verify takes {' and '.join(SUFFIXES)} files"
-        raise UsageError("E-VERIFY-INPUT", fact)
-    quantization = read_quantization(arguments.quant)
-    network, dims = read_spec(file), parse_dims(arguments.dim)
-    for name in dims:
-        if name not in network.free:
-            raise UsageError("E-BIND-DIM", f"--dim: no size is called '{quoted(name)}'; see {quoted(file)}")
-    network = network.bound(dims)
-    known = [part.name for part in network.named]
-    globs = Globs([arguments.layer])
-    if all(globs.first([name]) is None for name in known):
-        fact = f"--layer: no layer is called '{quoted(arguments.layer)}'; {did_you_mean(arguments.layer, known)}"
-        raise UsageError("E-LAYER-NAME", fact)
-    everywhere = network.accumulator(quantization)
-    for part in network.parts(quantization):
-        if globs.first([part.name]) is not None:
-            yield replace(part, accumulator=part.accumulator or everywhere)
-
-
-def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], seed: int) -> str:
+def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], arguments: argparse.Namespace) -> str:
     if format == "json":
         found = {
-            "seed": seed,
+            "seed": arguments.seed if arguments.kernel is None else None,
             "layers": [verdict.to_dict() for verdict in verdicts],
             "without_kernel": [{"name": name, "reason": reason} for name, reason in without],
         }
@@ -117,9 +119,22 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines = [render_records("table", records)]
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
-    simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
-    lines.append(f"weights and inputs drawn from seed {seed}; schedule unrolled; elaborated by {simulators}")
+    lines += [f"{name}: not as it was emitted; what it does was judged" for each in verdicts for name in each.changed]
+    lines.append("; ".join(_ran(verdicts, arguments)))
     return "\n".join(lines) + "\n"
+
+
+def _ran(verdicts: list[Verdict], arguments: argparse.Namespace) -> Iterator[str]:
+    """What ran, and where the numbers come from."""
+    if arguments.kernel is None:
+        yield f"weights and inputs drawn from seed {arguments.seed}"
+    yield f"schedule {', '.join(dict.fromkeys(each.schedule for each in verdicts))}"
+    elaborators, simulators = (
+        ", ".join(dict.fromkeys(getattr(each, tool) for each in verdicts)) for tool in ("elaborator", "simulator")
+    )
+    yield f"elaborated by {elaborators}"
+    if simulators != elaborators:
+        yield f"simulated by {simulators}"
 
 
 def _said(equal: bool) -> str:

@@ -55,6 +55,11 @@ class Design:
     same: Mapping[Bit, Bit] = field(default_factory=dict)
     modules: Mapping[str, _Module] = field(default_factory=dict, repr=False)
 
+    @property
+    def wires(self) -> Mapping[str, int]:
+        """Bits of the wires that the text of the top module names."""
+        return self.modules[self.top].wires
+
     def alone(self, key: str) -> Design:
         """A module of the design as a design of its own."""
         found = _unfolded(self.modules, key)
@@ -128,6 +133,7 @@ class _Module:
     cells: tuple[Cell, ...]
     uses: tuple[tuple[str, str, Mapping[str, tuple[Bit, ...]]], ...]
     initial: Mapping[Bit, str]
+    wires: Mapping[str, int]
 
 
 def _unfolded(modules: Mapping[str, _Module], top: str) -> _Unfolding:
@@ -155,7 +161,8 @@ def _module(key: str, read: Json, modules: Json) -> _Module:
     for net in read["netnames"].values():
         if "init" in net["attributes"]:
             initial.update(zip(net["bits"], reversed(net["attributes"]["init"]), strict=False))
-    return _Module(name=name, ports=ports, cells=tuple(cells), uses=tuple(uses), initial=initial)
+    wires = {label: len(net["bits"]) for label, net in read["netnames"].items() if not net["hide_name"]}
+    return _Module(name=name, ports=ports, cells=tuple(cells), uses=tuple(uses), initial=initial, wires=wires)
 
 
 def _port(name: str, found: Json) -> Port:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import zip_longest
 
-from nncomplexity.errors import ComplexityError, quoted
+from nncomplexity.errors import quoted
 
 from .bundle_files import Lying, read_bundle
 from .elaborate import elaborate
+from .outline import port_differences
 from .package import (
     BENCH_FILE,
     KERNEL,
@@ -24,8 +25,9 @@ from .package import (
     table_words,
     tables_of,
 )
-from .proof import Differences, Verdict, judged, port_differences
-from .simulators import BUILTIN, SECONDS, run_bench
+from .proof import Differences, Verdict, judged
+from .simulators import BUILTIN, SECONDS, check_simulator, run_bench
+from .tools import NetlistError
 from .trial import TOP
 from .words import layout, numbers_of
 
@@ -42,9 +44,10 @@ def verify_bundle(directory: str | os.PathLike[str], *, simulator: str = BUILTIN
     its outputs on x.hex with y.hex and with the netlist's own numbers, its tables entry by entry. A simulator runs a
     fresh test bench: that of the bundle might say anything. Files that are not as emitted are named in `changed`.
     Units: seconds of wall time for each run of another program.
-    Raises: ModelError E-BUNDLE-* for what is no bundle, NetlistError for a kernel that cannot be elaborated, ToolError
-    for a simulator that is missing, hangs or breaks down.
+    Raises: UsageError E-SIMULATOR-NAME, ModelError E-BUNDLE-* for what is no bundle, NetlistError for a kernel that
+    cannot be elaborated, ToolError for a simulator that is missing, hangs or breaks down.
     """
+    check_simulator(simulator)
     lying = read_bundle(directory)
     trial = lying.trial
     differences = Differences(tuple(_values(lying)), tuple(_counts(lying)))
@@ -55,7 +58,7 @@ def verify_bundle(directory: str | os.PathLike[str], *, simulator: str = BUILTIN
             files = {**lying.files, BENCH_FILE: bench_of(trial)}
             run = run_bench(trial, files, simulator, seconds)
         return replace(judged(trial, design, run, differences), changed=lying.changed)
-    except ComplexityError as error:
+    except NetlistError as error:
         raise error.at(f"{quoted(os.fspath(directory))}: {KERNEL}") from None
 
 

@@ -211,6 +211,8 @@ class Graph:
         read.update(node for nodes in self.outputs.values() for node in nodes)
         used = {node.port for place, node in enumerate(self.nodes) if place in read}
         dropped = {name for name in names if name not in used}
+        if not dropped:
+            return
         kept = [place for place, node in enumerate(self.nodes) if node.port not in dropped]
         moved = {old: new for new, old in enumerate(kept)}
         self.nodes = [

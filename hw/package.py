@@ -19,7 +19,6 @@ from .netlist import Graph
 from .tables import Table
 from .testbench import bench
 from .trial import SCHEDULE, TOP, Trial
-from .verilog import emit
 from .words import Field, layout, width_of, words_of, written
 
 __all__ = [
@@ -60,7 +59,7 @@ def files_of(trial: Trial, seed: int) -> dict[str, str]:
     """Name to text of every file of a bundle, the manifest last."""
     graph, ports = trial.kernel.graph, layout(trial.kernel.graph)
     files = {
-        KERNEL: emit(graph, TOP),
+        KERNEL: trial.text,
         BENCH_FILE: bench_of(trial),
         GIVEN: written(given_lines(trial), width_of(ports.given)),
         MADE: written(made_lines(trial), width_of(ports.made)),

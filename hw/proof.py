@@ -30,10 +30,10 @@ from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
 from .kernels import whole
-from .netlist import Graph
 from .nodes import Operator, operators
+from .outline import port_differences, wire_differences
 from .package import KERNEL, files_of
-from .simulators import BUILTIN, SECONDS, Run, run_bench
+from .simulators import BUILTIN, SECONDS, Run, check_simulator, run_bench
 from .table_census import table_differences
 from .tools import NetlistError
 from .trial import SCHEDULE, TOP, Trial
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Differences", "Verdict", "check_supported", "judged", "port_differences", "prepared", "prove", "verify"]
+__all__ = ["Differences", "Verdict", "check_supported", "judged", "prepared", "prove", "verify"]
 
 STEPS = 20
 # Operations of one execution, and bits of a binary point, beyond which no kernel is built.
@@ -135,11 +135,13 @@ def prove(
     seconds: float = SECONDS,
 ) -> Verdict:
     """`verify` for a layer whose formats are filled in."""
+    check_simulator(simulator)
     trial = prepared(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    text = emit(trial.kernel.graph)
+    design = elaborate(text, TOP)
     if simulator == BUILTIN:
-        return judged(trial, elaborate(emit(trial.kernel.graph), TOP))
-    files = files_of(trial, seed)
-    return judged(trial, elaborate(files[KERNEL], TOP), run_bench(trial, files, simulator, seconds))
+        return judged(trial, design)
+    return judged(trial, design, run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds))
 
 
 def prepared(
@@ -157,8 +159,9 @@ def prepared(
     check_supported(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers else "mac")
-    known = _weights(filled, weights or {}, random)
-    kernel = build(filled, chosen, known if chosen == "shiftadd" else {})
+    open_kernel = build(filled, "mac")
+    known = _weights(filled, open_kernel, weights or {}, random)
+    kernel = open_kernel if chosen == "mac" else build(filled, chosen, known)
     ports = _ports(kernel, known, random)
     moving = _inputs(kernel, vectors, STEPS if kernel.graph.feeds else 1, random)
     if not moving or not all(kernel.graph.outputs.values()):
@@ -174,7 +177,7 @@ def judged(trial: Trial, design: Design, run: Run | None = None, before: Differe
     already."""
     graph = trial.kernel.graph
     ports = port_differences(design, graph)
-    counts = [*before.counts, *_told(lambda: _counts(trial, design))]
+    counts = [*before.counts, *_told(lambda: _counts(trial, design)), *wire_differences(design, trial.text)]
     simulated = ports or _told(lambda: _values(trial, design, run) + table_differences(design, graph))
     values = [*before.values, *simulated]
     return Verdict(
@@ -190,21 +193,6 @@ def judged(trial: Trial, design: Design, run: Run | None = None, before: Differe
         operations=sum(graph.inventory().values()),
         elaborator=design.tool,
     )
-
-
-def port_differences(design: Design, graph: Graph) -> list[str]:
-    """Where the ports of an elaborated kernel are not those of the netlist."""
-    fields = layout(graph)
-    wanted = {(each.port, False): each.width for each in (*fields.given, *fields.held)}
-    wanted |= {(each.port, True): each.width for each in fields.made}
-    wanted |= {("clk", False): 1, ("rst", False): 1} if graph.feeds else {}
-    found = {(port.name, port.output): len(port.bits) for port in design.ports}
-    return [
-        f"netlist and text: {'output' if output else 'input'} {quoted(name)} of {wanted.get((name, output), 0)} and "
-        f"{found.get((name, output), 0)} bits"
-        for name, output in {**wanted, **found}
-        if wanted.get((name, output)) != found.get((name, output))
-    ]
 
 
 def _told(differences: Callable[[], list[str]]) -> list[str]:
@@ -237,14 +225,16 @@ def check_supported(part: Part) -> None:
         raise UnsupportedLayer(f"one execution is {operations} operations; a kernel is unrolled up to {MOST}")
 
 
-def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
-    """The weights by name: those given, and drawn ones for the rest."""
-    probe, found = build(layer, "mac"), dict(given)
-    for name, port in probe.names.items():
+def _weights(
+    layer: Layer, kernel: Kernel, given: Mapping[str, Sequence[int]], random: np.random.Generator
+) -> dict[str, Sequence[int]]:
+    """The weights by name: those given, and drawn ones for the rest. kernel: with all of them on ports."""
+    found = dict(given)
+    for name, port in kernel.names.items():
         if port.startswith("w") and name not in found:
             recurs = isinstance(layer, Recurrent) and name.startswith(("recurrent", "peephole"))
             held = layer.formats["recurrent"] if recurs else layer.weight
-            found[name] = drawn_weights(random, held, probe.graph.inputs[port].elements)
+            found[name] = drawn_weights(random, held, kernel.graph.inputs[port].elements)
     return found
 
 

@@ -24,7 +24,7 @@ from .tools import NetlistError, Outcome, ToolError, find_program, run_command
 from .trial import Trial
 from .words import Field, layout, width_of
 
-__all__ = ["BUILTIN", "SECONDS", "SIMULATORS", "Run", "run_bench"]
+__all__ = ["BUILTIN", "SECONDS", "SIMULATORS", "Run", "check_simulator", "run_bench"]
 
 BUILTIN = "builtin"
 SECONDS = 600.0
@@ -51,18 +51,21 @@ class Run:
     difference: str
 
 
+def check_simulator(name: str) -> None:
+    """Refuse a name of no simulator. Raises: UsageError E-SIMULATOR-NAME."""
+    if name not in SIMULATORS:
+        fact = f"there is no simulator '{quoted(name)}'; {did_you_mean(name, SIMULATORS)}"
+        raise UsageError("E-SIMULATOR-NAME", fact)
+
+
 def run_bench(trial: Trial, files: Mapping[str, str], simulator: str, seconds: float = SECONDS) -> Run:
     """Run the bench among the files on the kernel among them.
 
     Units: seconds of wall time, for building and for running each.
-    Raises: UsageError E-SIMULATOR-NAME; NetlistError E-SIMULATOR-TEXT for a kernel with directives or system tasks;
+    Raises: NetlistError E-SIMULATOR-TEXT for a kernel with directives or system tasks;
     ToolError E-TOOL-MISSING, E-TOOL-TIME, E-SIMULATOR-FAILED (it ended without a result), E-SIMULATOR-OUTPUT (its
     result is none that the bench prints).
     """
-    if simulator not in RUNS:
-        raise UsageError(
-            "E-SIMULATOR-NAME", f"there is no simulator '{quoted(simulator)}'; {did_you_mean(simulator, SIMULATORS)}"
-        )
     if command := COMMAND.search(COMMENTS.sub(" ", files[KERNEL])):
         fact = f"{KERNEL} holds '{quoted(command[0])}', which no kernel needs and no simulator is given; take it out"
         raise NetlistError("E-SIMULATOR-TEXT", fact)

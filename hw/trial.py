@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nncomplexity.layers.layer import Layer
 
 from .building import Kernel
+from .verilog import emit
 
 if TYPE_CHECKING:
     from typing import Any
@@ -54,6 +55,11 @@ class Trial:
     def vectors(self) -> int:
         """Samples."""
         return len(next(iter(self.moving.values()))[0])
+
+    @cached_property
+    def text(self) -> str:
+        """The kernel as Verilog."""
+        return emit(self.kernel.graph, TOP)
 
     @cached_property
     def outputs(self) -> Sequence[Mapping[str, Array]]:

@@ -59,6 +59,7 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
     (layer,) = found["layers"]
     assert found["without_kernel"] == [] and found["seed"] == 0
     assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
+    assert layer.pop("elaborator").startswith("pyosys ") and layer.pop("changed") == []
     assert layer == {
         "name": "dense",
         "style": "shiftadd",
