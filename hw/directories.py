@@ -25,8 +25,8 @@ def write_directory(directory: str | os.PathLike[str], files: Mapping[str, str])
     A directory of that name is replaced if it is empty or holds a bundle and nothing else.
     Raises: OutputError E-OUTPUT; nothing half-written stays, and what was there is there still.
     """
-    target = Path(os.path.realpath(directory))
     try:
+        target = Path(os.path.realpath(directory))
         _check(target)
         written = Path(tempfile.mkdtemp(dir=target.parent, prefix=HIDDEN))
         try:

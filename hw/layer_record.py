@@ -108,11 +108,12 @@ def _instance(kind: type[DataclassInstance], values: Mapping[str, object], place
     known = {each.name: declared[each.name] for each in fields(kind) if each.init}
     for name in [*values, *known]:
         if name not in known:
-            raise _wrong(f"{place}.{name}", values[name], f"no such field; {did_you_mean(name, known)}")
+            fact = f"{place}: a {kind.__name__} has no field '{quoted(name)}'; {did_you_mean(name, known)}"
+            raise ModelError("E-BUNDLE-LAYER", fact)
         if name not in values:
             raise ModelError("E-BUNDLE-LAYER", f"{place}.{name} is missing; a record gives every field")
         if not _fits(values[name], known[name]):
-            raise _wrong(f"{place}.{name}", values[name], str(getattr(known[name], "__name__", known[name])))
+            raise _wrong(f"{place}.{name}", values[name], _said(known[name]))
     try:
         return kind(**values)
     except ComplexityError as error:
@@ -136,6 +137,19 @@ def _fits(value: object, declared: object) -> bool:
         return False
     # A truth value is an integer to Python, and no size.
     return isinstance(value, declared) and (declared is bool or not isinstance(value, bool))
+
+
+def _said(declared: object) -> str:
+    """A declared type in words."""
+    origin, inner = typing.get_origin(declared), typing.get_args(declared)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_said(each) for each in inner if each is not Expression))
+    if origin in (tuple, Sequence):
+        return "a list"
+    words = {int: "an integer", bool: "true or false", str: "a text", float: "a number", type(None): "null"}
+    return (
+        words.get(declared, str(getattr(declared, "__name__", declared))) if isinstance(declared, type) else "another"
+    )
 
 
 def _wrong(place: str, value: object, rule: str) -> ModelError:

@@ -38,8 +38,8 @@ COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 COMMAND = re.compile(r"`\w*|\$(?!signed\b|unsigned\b)\w+|\bimport\b")
 # The wheel is made without the settings of any compiler.
 WHEEL_COMPILER = ("-CFLAGS", "-std=c++20 -fcoroutines", "-MAKEFLAGS", "CXX=g++ CFG_CXXFLAGS_PCH_I=-include")
-# Unrolled kernels are one huge function to a compiler that optimises.
-QUICKLY = ("-O0", "--output-split", "5000", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0")
+# Unrolled kernels are one huge function to a C++ compiler that optimises.
+QUICKLY = ("--output-split", "5000", "-MAKEFLAGS", "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0")
 WIDEST = 1 << 24
 
 
