@@ -11,7 +11,8 @@ __all__ = ["Verdict"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
+    """What was proved. simulator: the tool that ran and its version; elaborator: that whose netlist was counted.
+    vectors: samples, of so many steps for a cell. changed: files of a bundle that are not as they were emitted.
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
@@ -32,6 +33,8 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    elaborator: str = ""
+    changed: tuple[str, ...] = ()
     inner_operations: int = 0
     idealised: tuple[str, ...] = ()
     weights: str = "drawn"
