@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,11 +82,12 @@ def build(
     *,
     rounding: Rounding = Rounding.TRN,
     overflow: Overflow = Overflow.WRAP,
+    interpreter: Callable[..., Netlist] = Netlist,
 ) -> Kernel:
     """The kernel of one execution: a vector, a window, a step. What no verb reads leaves it, as ports y0, y1 …
 
     weights: known integers by operand name, in index order [outputs, terms]; a bias in units of the sum it joins.
-    rounding, overflow: of what is stored between verbs and steps.
+    rounding, overflow: of what is stored between verbs and steps. interpreter: makes the netlist, as Netlist does.
     Raises: UnsupportedLayer for a layer whose equations leave open what a circuit has to know.
     """
     states = SUPPORTED.get(type(layer))
@@ -94,7 +95,7 @@ def build(
         known = ", ".join(sorted(each.kind or each.__name__ for each in SUPPORTED))
         raise UnsupportedLayer(f"{layer.kind or type(layer).__name__} has no kernel; there are: {known}")
     _check(layer)
-    netlist = Netlist(
+    netlist = interpreter(
         style,
         weights,
         rectifies=isinstance(layer, RNN) and layer.function == "relu",

@@ -24,7 +24,7 @@ from .netlist import Graph, Operand, Port
 from .tables import TABLE_BITS, Table
 from .trees import digit_sum, known_product, product_sum, tree
 
-__all__ = ["STYLES", "Netlist"]
+__all__ = ["STYLES", "Netlist", "check_values", "whole"]
 
 STYLES = ("mac", "shiftadd")
 # What an activation function longer than a table sees: eight on either side of zero.
@@ -254,7 +254,7 @@ class Netlist:
     ) -> Bundle:
         """Sums of products by known numbers, all of the interval that the widest of them needs."""
         graph, fraction = self.graph, x.fraction + weight.fraction
-        _check(weight)
+        check_values(weight)
         low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
         high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
         nodes = []
@@ -332,7 +332,7 @@ def _interval(format: Format) -> tuple[int, int]:
     return format.interval
 
 
-def _check(weight: Bundle) -> None:
+def check_values(weight: Bundle) -> None:
     """Refuse known numbers outside their format."""
     wrong = [value for value in weight.values or () if not weight.low <= value <= weight.high]
     if wrong:
