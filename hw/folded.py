@@ -112,9 +112,7 @@ class Folded:
 class FoldedNetlist(Netlist):
     """A netlist whose dots are collected: their factors leave the graph, their results enter it."""
 
-    def __init__(
-        self, style: str = "mac", weights: Mapping[str, Sequence[int]] | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, style: str = "mac", weights: Mapping[str, Sequence[int]] | None = None, **settings: Any) -> None:
         super().__init__(style, weights, **settings)
         self.dots: list[Dot] = []
         self._factors: dict[tuple[int, ...], str] = {}

@@ -29,7 +29,7 @@ from .cells import packed, unpacked
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
-from .kernels import whole
+from .kernels import STYLES, whole
 from .nodes import Operator, operators
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "prove", "verify"]
+__all__ = ["SCHEDULES", "Verdict", "difference", "plain", "prove", "unequal", "verify"]
 
 STEPS = 20
+SCHEDULES = ("unrolled", "folded")
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
 ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
 
@@ -52,7 +53,8 @@ ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "ta
 class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
-    operations: operators of one execution. first_difference: "" where there is none. True where all is equal.
+    operations: operators of the kernel. cycles: of the multiply-accumulate unit in one execution, seen in the run;
+    an unrolled kernel takes one. first_difference: "" where there is none. True where all is equal.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    cycles: int = 1
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -80,6 +83,7 @@ def verify(
     weights: Mapping[str, Sequence[int]] | None = None,
     quant: str = "model",
     style: str | None = None,
+    schedule: str = "unrolled",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -89,13 +93,14 @@ def verify(
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
     style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
     sums of such.
+    schedule: "unrolled", a step a cycle, or "folded", one multiply-accumulate unit whose cycles are the products.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     ToolError where no tool elaborates Verilog.
     """
     network, said = Network([layer]), parse_quantization(quant)
     (part,) = network.parts(said)
     part = replace(part, accumulator=part.accumulator or network.accumulator(said))
-    return prove(part, weights=weights, style=style, vectors=vectors, seed=seed)
+    return prove(part, weights=weights, style=style, schedule=schedule, vectors=vectors, seed=seed)
 
 
 def prove(
@@ -103,6 +108,7 @@ def prove(
     *,
     weights: Mapping[str, Sequence[int]] | None = None,
     style: str | None = None,
+    schedule: str = "unrolled",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -112,14 +118,20 @@ def prove(
     filled, random = part.layer, np.random.default_rng(seed)
     _check(part)
     powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
-    chosen = style or ("shiftadd" if powers else "mac")
+    chosen = style or ("shiftadd" if powers and schedule == "unrolled" else "mac")
+    _scheduled(schedule, chosen)
     known = _weights(filled, weights or {}, random)
     built_in = known if chosen == "shiftadd" else {}
     kernel = build(filled, chosen, built_in)
     ports = _ports(kernel, known, random)
+    steps = STEPS if kernel.graph.feeds else 1
+    if schedule == "folded":
+        from .folded_proof import folded_verdict
+
+        moving = _inputs(kernel, vectors, steps, random)
+        return folded_verdict(part.name, filled, kernel, known, moving, ports)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     counts = _counts(filled, kernel, chosen, built_in, design)
-    steps = STEPS if kernel.graph.feeds else 1
     moving = _inputs(kernel, vectors, steps, random)
     values = _values(kernel, design, moving, ports, (filled, known, chosen))
     return Verdict(
@@ -134,6 +146,16 @@ def prove(
         first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
     )
+
+
+def _scheduled(schedule: str, style: str) -> None:
+    """Refuse a schedule there is none of, or that a style has none of."""
+    if schedule not in SCHEDULES:
+        fact = f"there is no schedule '{quoted(schedule)}'; choose {' or '.join(SCHEDULES)}"
+        raise UsageError("E-KERNEL-SCHEDULE", fact)
+    if schedule == "folded" and style in STYLES and style != "mac":
+        fact = f"a folded kernel has one real multiplier, so no style '{style}'; choose mac, or schedule unrolled"
+        raise UsageError("E-KERNEL-STYLE", fact)
 
 
 def _check(part: Part) -> None:
@@ -202,12 +224,12 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
     counted = operators(count(once, COUNTERS[style], operands=operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
     made = {op: n * times for op, n in kernel.graph.inventory().items() if op.role is not Role.REQUANTIZATION}
-    found = [_difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []
+    found = [difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []
     seen, wanted = census(design), declared(kernel.graph)
     for row in ROWS:
         one, other = Counter(dict(getattr(wanted, row))), Counter(dict(getattr(seen, row)))
         if one != other:
-            found.append(_difference(f"netlist and census of {row}", one, other))
+            found.append(difference(f"netlist and census of {row}", one, other))
     return found
 
 
@@ -220,7 +242,7 @@ def _outputs(layer: Layer) -> int:
     return next(size for size in named if isinstance(size, int))
 
 
-def _difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
+def difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
     key = next(iter((one - other) or (other - one)))
     shown = f"{key.role.value} {key.kind.value} of {key.width} bits" if isinstance(key, Operator) else str(key)
     return f"{what}: {one[key]} and {other[key]} of {shown}"
@@ -245,7 +267,7 @@ def _values(
     if not isinstance(layer, Dense):
         return simulated
     shift = whole(layer.input.fraction) if style == "mac" else 0
-    return simulated + _unequal("equation and netlist", _plain(layer, known, moving["x0"][0], shift), wanted[0])
+    return simulated + unequal("equation and netlist", plain(layer, known, moving["x0"][0], shift), wanted[0])
 
 
 def _simulated(
@@ -266,11 +288,11 @@ def _simulated(
     first, differences = graph.nodes[graph.outputs["y0"][0]], list[str]()
     for step, (numbers, word) in enumerate(zip(wanted, found, strict=True)):
         other = unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned)
-        differences += _unequal(f"netlist and simulation, step {step}", numbers, other)
+        differences += unequal(f"netlist and simulation, step {step}", numbers, other)
     return differences
 
 
-def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:
+def plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: int) -> Array:
     """W x + b as it is written, a bias on a port so many bits above its sum."""
     import numpy as np
 
@@ -279,7 +301,7 @@ def _plain(layer: Dense, known: Mapping[str, Sequence[int]], x: Array, shift: in
     return (sums << max(-shift, 0)) + (np.array(known["bias"], object) << max(shift, 0)) if layer.bias else sums
 
 
-def _unequal(what: str, one: Array, other: Array) -> list[str]:
+def unequal(what: str, one: Array, other: Array) -> list[str]:
     import numpy as np
 
     places = np.argwhere(np.asarray(one, object) != np.asarray(other, object))

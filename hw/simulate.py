@@ -6,7 +6,6 @@ Nothing here knows a layer, a weight or a format: only cells and the nets betwee
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from nncomplexity.errors import UsageError, quoted
@@ -24,6 +23,7 @@ from .cells import (
     Operand,
     Part,
     Port,
+    Register,
     Step,
     ordered,
     resolved,
@@ -39,18 +39,6 @@ __all__ = ["Simulation"]
 VALUES = 1 << 24
 CLOCK, RESET = "clk", "rst"
 SHIFTS = frozenset({"$shl", "$sshl", "$shr", "$sshr"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Register:
-    """next: its value after the clock edge. known, start: bits it starts with, where they are given."""
-
-    word: int
-    width: int
-    place: str
-    known: int
-    start: int
-    next: Evaluate
 
 
 class Simulation:
@@ -70,7 +58,7 @@ class Simulation:
         self.slices: dict[tuple[int, int, int], Step] = {}
         self.same = resolved(same or {})
         # Registers without an asynchronous reset are known before any cell; the others' state is a word of its own.
-        self.registers: list[_Register] = []
+        self.registers: list[Register] = []
         self.words = {name: self.driven(port.bits, name) for name, port in self.inputs.items()}
         placed = [(cell, [self.driven(bits, cell.place) for bits in results(cell)]) for cell in cells]
         if twice := self.same.keys() & self.drivers.keys():
@@ -234,21 +222,23 @@ class Simulation:
             value = self.constant(cell, "ARST_VALUE", wide)
             following, state = self.gated(cell, "ARST", value, following), len(self.widths)
             self.widths.append(width)
-            needs = frozenset(self.operand(cell.pins("ARST"), False, cell.place).words)
+            needs = frozenset({state, *self.operand(cell.pins("ARST"), False, cell.place).words})
             shown = self.gated(cell, "ARST", value, lambda words: words[state])
             steps.append(Step(word, needs, shown, cell.place))
             word_of_state = state
         else:
             word_of_state = word
         given = [initial.get(bit) if isinstance(bit, int) else None for bit in cell.pins("Q")]
+        read = [cell.connections.get(pin, ()) for pin in ("D", "EN", "SRST", "ARST")]
         self.registers.append(
-            _Register(
+            Register(
                 word=word_of_state,
                 width=width,
                 place=cell.place,
                 known=sum(1 << at for at, bit in enumerate(given) if bit is not None),
                 start=sum(1 << at for at, bit in enumerate(given) if bit == "1"),
                 next=following,
+                needs=frozenset().union(*(self.operand(bits, False, cell.place).words for bits in read)),
             )
         )
         return steps
