@@ -1,7 +1,7 @@
 """The equations of a layer as a circuit: an interpreter whose values are bundles of wires.
 
 Style `mac` has a real multiplier for every product by a number that is neither 0 nor +-2**k; `shiftadd` shifts and adds
-the canonical signed digits of known weights. Weights whose values are not known enter on ports and are multiplied in
+the canonical signed digits of known weights, `binary` the bits of their magnitudes. Weights whose values are not known enter on ports and are multiplied in
 both. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
 them, as the exact convention counts.
 """
@@ -22,11 +22,13 @@ from .bundles import Bundle, UnsupportedLayer, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
 from .netlist import Graph, Operand, Port
 from .tables import TABLE_BITS, Table
-from .trees import digit_sum, known_product, product_sum, tree
+from .trees import Digits, binary_digits, digit_sum, known_product, product_sum, signed_digits, tree
 
 __all__ = ["STYLES", "Netlist", "check_values", "whole"]
 
-STYLES = ("mac", "shiftadd")
+STYLES = ("mac", "shiftadd", "binary")
+# The digits that a product by a known number is made of.
+DIGITS: Mapping[str, Digits] = {"shiftadd": signed_digits, "binary": binary_digits}
 # What an activation function longer than a table sees: eight on either side of zero.
 TABLE_OPERAND = FixedPoint(bits=TABLE_BITS, integer=4, overflow=Overflow.SAT)
 
@@ -52,7 +54,7 @@ class Netlist:
         overflow: Overflow = Overflow.WRAP,
     ) -> None:
         if style not in STYLES:
-            raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {' or '.join(STYLES)}")
+            raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {', '.join(STYLES)}")
         self.graph = Graph()
         self.names: dict[str, str] = {}
         self.variables: list[Bundle] = []
@@ -261,8 +263,8 @@ class Netlist:
         for wires, row in zip(inputs, weights, strict=True):
             if not any(row):
                 root = Operand(graph.constant(0, fraction, (0, 0), 1))
-            elif self._style == "shiftadd":
-                root = digit_sum(graph, wires, row, role) or Operand(0)
+            elif self._style in DIGITS:
+                root = digit_sum(graph, wires, row, role, DIGITS[self._style]) or Operand(0)
             else:
                 each = [
                     known_product(graph, wire, value, (weight.width, weight.unsigned), weight.fraction, role)

@@ -45,7 +45,7 @@ __all__ = ["SCHEDULES", "Verdict", "difference", "plain", "prove", "unequal", "v
 
 STEPS = 20
 SCHEDULES = ("unrolled", "folded")
-COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
+COUNTERS = {"mac": "exact", "shiftadd": "shiftadd", "binary": "binary"}
 ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
 
 
@@ -121,7 +121,7 @@ def prove(
     chosen = style or ("shiftadd" if powers and schedule == "unrolled" else "mac")
     _scheduled(schedule, chosen)
     known = _weights(filled, weights or {}, random)
-    built_in = known if chosen == "shiftadd" else {}
+    built_in = {} if chosen == "mac" else known
     kernel = build(filled, chosen, built_in)
     ports = _ports(kernel, known, random)
     steps = STEPS if kernel.graph.feeds else 1
