@@ -81,14 +81,17 @@ class Simulation:
         if self.same:
             bits = [self.same.get(bit, bit) for bit in bits]
         operand = Operand(bits, signed, self.drivers, place)
-        if any(self.widths[part[0]] > NARROW >= part[2] for part in operand.parts):
+        if len(bits) == 1 or any(self.widths[part[0]] > NARROW >= part[2] for part in operand.parts):
             operand.parts = tuple(self.sliced(part, place) for part in operand.parts)
         return operand
 
     def sliced(self, part: Part, place: str) -> Part:
-        """The same part, of a word that is no wider: a wide one is slow, and an element of it is read many times."""
+        """The same part, of a word that is no wider: a wide one is slow, and an element of it is read many times.
+
+        So is a bit that chooses; and as a word of its own it does not change whenever another bit does.
+        """
         word, low, take, length, position = part
-        if self.widths[word] <= NARROW or take > NARROW:
+        if self.widths[word] == take or take > NARROW or (self.widths[word] <= NARROW and take > 1):
             return part
         if (word, low, take) not in self.slices:
             narrow = len(self.widths)
@@ -164,6 +167,10 @@ class Simulation:
         bits = [self.reader(cell, (bit,), False, False) for bit in selecting]
         values = [self.reader(cell, word_b, True, wide) for word_b in words_b]
         all_needs = needs.union(*(found for _, found in (*bits, *values)))
+        if open_ended and len(bits) == 1:
+            (chooses, _), (one, _) = bits[0], values[0]
+            either: Evaluate = lambda words: np.where(chooses(words) != 0, one(words), other(words))  # noqa: E731
+            return Step(word, frozenset(all_needs), either, cell.place)
 
         def evaluate(words: Sequence[Array]) -> Array:
             result, chosen = other(words), np.zeros(1, dtype=np.int64)
