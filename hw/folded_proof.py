@@ -31,6 +31,7 @@ from .kernels import whole
 from .nodes import operators
 from .proof import ROWS, Verdict, difference, plain, unequal
 from .simulate import VALUES
+from .styles import counted_by
 
 if TYPE_CHECKING:
     from typing import Any
@@ -114,6 +115,7 @@ def folded_verdict(
         first_difference=(values + counts + [""])[0],
         operations=sum(folded.graph.inventory().values()) + 2,
         cycles=max((int(cycles.max()) for cycles in run.cycles), default=0),
+        counted_by=counted_by("mac"),
     )
 
 

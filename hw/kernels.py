@@ -1,7 +1,8 @@
 """The equations of a layer as a circuit: an interpreter whose values are bundles of wires.
 
 Style `mac` has a real multiplier for every product by a number that is neither 0 nor +-2**k; `shiftadd` shifts and adds
-the canonical signed digits of known weights, `binary` the bits of their magnitudes. Weights whose values are not known enter on ports and are multiplied in
+the canonical signed digits of known weights, `binary` the bits of their magnitudes; `shared` and `da` add once what
+several sums need. Weights whose values are not known enter on ports and are multiplied in
 both. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
 them, as the exact convention counts.
 """
@@ -21,14 +22,13 @@ from nncomplexity.requantization import Requantization
 from .bundles import Bundle, UnsupportedLayer, aligned, paired
 from .fixed import FixedPoint, Overflow, Rounding
 from .netlist import Graph, Operand, Port
+from .plans import planned
+from .styles import DIGITS, PLANS, STYLES
 from .tables import TABLE_BITS, Table
-from .trees import Digits, binary_digits, digit_sum, known_product, product_sum, signed_digits, tree
+from .trees import digit_sum, known_product, product_sum, tree
 
-__all__ = ["STYLES", "Netlist", "check_values", "whole"]
+__all__ = ["Netlist", "check_values", "whole"]
 
-STYLES = ("mac", "shiftadd", "binary")
-# The digits that a product by a known number is made of.
-DIGITS: Mapping[str, Digits] = {"shiftadd": signed_digits, "binary": binary_digits}
 # What an activation function longer than a table sees: eight on either side of zero.
 TABLE_OPERAND = FixedPoint(bits=TABLE_BITS, integer=4, overflow=Overflow.SAT)
 
@@ -260,9 +260,13 @@ class Netlist:
         low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
         high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
         nodes = []
-        for wires, row in zip(inputs, weights, strict=True):
+        search = PLANS.get(self._style)
+        roots = planned(graph, search, inputs, weights, x.interval, role) if search else []
+        for number, (wires, row) in enumerate(zip(inputs, weights, strict=True)):
             if not any(row):
                 root = Operand(graph.constant(0, fraction, (0, 0), 1))
+            elif search:
+                root = roots[number] or Operand(0)
             elif self._style in DIGITS:
                 root = digit_sum(graph, wires, row, role, DIGITS[self._style]) or Operand(0)
             else:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from nncomplexity.accounting import Matrix, count
+from nncomplexity.accounting import Matrix
 from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
@@ -29,8 +29,9 @@ from .cells import packed, unpacked
 from .census import census
 from .declared import declared
 from .elaborate import Design, elaborate
-from .kernels import STYLES, whole
+from .kernels import whole
 from .nodes import Operator, operators
+from .styles import STYLES, counted_by, inventory
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
 
@@ -45,7 +46,6 @@ __all__ = ["SCHEDULES", "Verdict", "difference", "plain", "prove", "unequal", "v
 
 STEPS = 20
 SCHEDULES = ("unrolled", "folded")
-COUNTERS = {"mac": "exact", "shiftadd": "shiftadd", "binary": "binary"}
 ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
 
 
@@ -54,7 +54,8 @@ class Verdict:
     """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
 
     operations: operators of the kernel. cycles: of the multiply-accumulate unit in one execution, seen in the run;
-    an unrolled kernel takes one. first_difference: "" where there is none. True where all is equal.
+    an unrolled kernel takes one. counted_by: the inventory that the netlist is compared with.
+    first_difference: "" where there is none. True where all is equal.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Verdict:
     first_difference: str
     operations: int
     cycles: int = 1
+    counted_by: str = ""
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -145,6 +147,7 @@ def prove(
         counts_equal=not counts,
         first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
+        counted_by=counted_by(chosen),
     )
 
 
@@ -221,7 +224,7 @@ def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequen
     }
     once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
     times = whole(once.executions)
-    counted = operators(count(once, COUNTERS[style], operands=operands))
+    counted = operators(inventory(once, style, operands))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
     made = {op: n * times for op, n in kernel.graph.inventory().items() if op.role is not Role.REQUANTIZATION}
     found = [difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []

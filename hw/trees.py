@@ -1,9 +1,9 @@
 """Balanced adder trees of wires: adjacent pairs in index order, the odd last one passed up.
 
-The trees that the weights are counted by, grown once more, node by node: of real products, and of the signed digits
-of known weights, canonical or binary, where a sum of negative digits only is kept positive and subtracted where it is used. Nothing
-here is shared with the counting: digits are recoded one by one. Inside a digit tree binary points are those of the
-inputs; the wire that leaves it has the sum's.
+The trees that the weights are counted by, grown once more, node by node: of real products, and of the signed digits of
+known weights, canonical or binary, where a sum of negative digits only is kept positive and subtracted where it is
+used. Nothing here is shared with the counting: digits are recoded one by one. Inside a digit tree binary points are
+those of the inputs; the wire that leaves it has the sum's.
 """
 
 from __future__ import annotations
