@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--layer", metavar="GLOB", default="*", help="only the layers of these names")
     add("--quant", metavar="SPEC", default="model", help="w8a8, w:pot4,a8 …, or a file of formats by layer")
     add("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named size (repeatable)")
-    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
-    add("--style", metavar="STYLE", help=styles)
+    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two; "
+    add("--style", metavar="STYLE", help=f"{styles}binary; shared; da: as da4ml shares them")
+    schedules = "unrolled: a step a cycle (default); folded: one multiply-accumulate unit, a product a cycle"
+    add("--schedule", metavar="SCHEDULE", default="unrolled", help=schedules)
     add("--vectors", type=int, default=1000, metavar="N", help="samples to simulate (default 1000)")
     add("--seed", type=int, default=0, metavar="N", help="where drawn numbers begin (default 0)")
     add("-f", "--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(FORMATS))
@@ -59,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     without: list[tuple[str, str]] = []
     for part in _parts(arguments):
         try:
-            verdicts.append(prove(part, style=arguments.style, vectors=arguments.vectors, seed=arguments.seed))
+            said = {"style": arguments.style, "schedule": arguments.schedule}
+            verdicts.append(prove(part, **said, vectors=arguments.vectors, seed=arguments.seed))
         except UnsupportedLayer as error:
             without.append((part.name, error.fact))
         except ComplexityError as error:
@@ -108,6 +111,7 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
             "style": each.style,
             "vectors": each.vectors,
             "steps": each.steps,
+            "cycles": each.cycles,
             "operations": each.operations,
             "values": _said(each.values_equal),
             "counts": _said(each.counts_equal),
@@ -116,9 +120,15 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     ]
     lines = [render_records("table", records)]
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
+    lines += [
+        f"{quoted(each.name)}: {each.adders} adders, {each.adders_alone} in style shiftadd; counts: {each.counted_by}"
+        for each in verdicts
+        if each.adders_alone is not None
+    ]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
     simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
-    lines.append(f"weights and inputs drawn from seed {seed}; schedule unrolled; elaborated by {simulators}")
+    schedules = ", ".join(dict.fromkeys(each.schedule for each in verdicts))
+    lines.append(f"weights and inputs drawn from seed {seed}; schedule {schedules}; elaborated by {simulators}")
     return "\n".join(lines) + "\n"
 
 

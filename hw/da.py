@@ -8,7 +8,6 @@ shift at an input, and those beyond 24 bits, are estimates.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -143,7 +142,7 @@ def listed(weights: Matrix, interval: tuple[int, int]) -> Listed:
     return found
 
 
-def _reached(weights: Matrix, interval: tuple[int, int]) -> Iterator[tuple[Any, list[int], list[int]]]:
+def _reached(weights: Matrix, interval: tuple[int, int]) -> list[tuple[Any, list[int], list[int]]]:
     """The stages of a solution, each with the operations and the outputs of it that the last outputs depend on."""
     found: list[tuple[Any, list[int], list[int]]] = []
     read: set[int] | None = None
@@ -157,7 +156,8 @@ def _reached(weights: Matrix, interval: tuple[int, int]) -> Iterator[tuple[Any, 
                 needed |= {op.id0, op.id1}
         read = {stage.ops[place].id0 for place in needed if stage.ops[place].opcode == ENTERS}
         found.append((stage, sorted(needed), outputs))
-    return reversed(found)
+    found.reverse()
+    return found
 
 
 def _known(value: Any) -> Any:

@@ -29,7 +29,7 @@ from .folded import Folded, fold
 from .folded_verilog import ACTIVE, DONE, START, bits_for, emit_folded
 from .kernels import whole
 from .nodes import operators
-from .proof import ROWS, Verdict, difference, plain, unequal
+from .proof import ROWS, Verdict, adders, difference, plain, unequal
 from .simulate import VALUES
 from .styles import counted_by
 
@@ -98,8 +98,8 @@ def folded_verdict(
         waited = folded.cycles + PATIENCE
         values.append(f"netlist and simulation, step {len(run.outputs)}: not done after {waited} cycles")
     if isinstance(layer, Dense):
-        equation = plain(layer, known, moving["x0"][0], whole(layer.input.fraction))
-        values += unequal("equation and netlist", equation, wanted[0])
+        for x, sums in zip(moving["x0"], wanted, strict=True):
+            values += unequal("equation and netlist", plain(layer, known, x, whole(layer.input.fraction)), sums)
     for step, cycles in enumerate(run.cycles):
         if (cycles != folded.cycles).any():
             counts.append(f"products and cycles, step {step}: {folded.cycles} and {cycles.max()} of the unit")
@@ -116,6 +116,7 @@ def folded_verdict(
         operations=sum(folded.graph.inventory().values()) + 2,
         cycles=max((int(cycles.max()) for cycles in run.cycles), default=0),
         counted_by=counted_by("mac"),
+        adders=adders(folded.graph.inventory()) + 1,
     )
 
 
@@ -161,15 +162,15 @@ def _batch(folded: Folded, design: Design, words: Mapping[str, Sequence[Array]],
     early = bool(activity.output(ACTIVE).any() or activity.output(DONE).any())
     for step in range(steps):
         activity.edge({START: pulse})
+        worked, left = np.zeros(samples, np.int64) + activity.output(ACTIVE), folded.cycles + PATIENCE
         activity.edge({**{port: each[step] for port, each in words.items()}, START: idle})
-        worked, left = np.zeros(samples, np.int64), folded.cycles + PATIENCE
         while left and not activity.output(DONE).all():
             worked = worked + activity.output(ACTIVE)
             activity.edge({})
             left -= 1
         if not left:
             break
-        counted.append(worked)
+        counted.append(worked + activity.output(ACTIVE))
         word = np.broadcast_to(activity.output("y0"), samples)
         outputs.append(unpacked(word, len(graph.outputs["y0"]), first.width, signed=not first.unsigned))
     return Run(outputs=outputs, cycles=counted, early=early)

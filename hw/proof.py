@@ -20,7 +20,7 @@ from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
 from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
 from nncomplexity.layers.recurrent import Recurrent
-from nncomplexity.ops import Role
+from nncomplexity.ops import Kind, Role
 from nncomplexity.quantization import parse_quantization
 
 from .building import SUPPORTED, Kernel, build
@@ -31,7 +31,7 @@ from .declared import declared
 from .elaborate import Design, elaborate
 from .kernels import whole
 from .nodes import Operator, operators
-from .styles import STYLES, counted_by, inventory
+from .styles import PLANS, STYLES, counted_by, inventory
 from .vectors import drawn_inputs, drawn_weights
 from .verilog import emit
 
@@ -42,19 +42,23 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["SCHEDULES", "Verdict", "difference", "plain", "prove", "unequal", "verify"]
+__all__ = ["SCHEDULES", "Verdict", "adders", "difference", "plain", "prove", "unequal", "verify"]
 
 STEPS = 20
+# A folded kernel with states runs for fewer where they would take more cycles than that, but never for less.
+CYCLES, FEWEST = 20_000, 3
 SCHEDULES = ("unrolled", "folded")
 ROWS = ("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
+    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a
+    cell; a folded kernel that keeps no state runs twice.
 
     operations: operators of the kernel. cycles: of the multiply-accumulate unit in one execution, seen in the run;
-    an unrolled kernel takes one. counted_by: the inventory that the netlist is compared with.
+    an unrolled kernel takes one. counted_by: the inventory that the netlist is compared with. adders: additions and
+    subtractions of the kernel, not those that round; adders_alone: those of style shiftadd, where sums share some.
     first_difference: "" where there is none. True where all is equal.
     """
 
@@ -70,6 +74,8 @@ class Verdict:
     operations: int
     cycles: int = 1
     counted_by: str = ""
+    adders: int = 0
+    adders_alone: int | None = None
 
     def __bool__(self) -> bool:
         return self.values_equal and self.counts_equal
@@ -93,8 +99,8 @@ def verify(
 
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
-    style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
-    sums of such.
+    style: "mac", real multipliers and weights on ports; "shiftadd", the default where weights are powers of two or sums
+    of such; "binary", the bits of magnitudes; "shared" and "da", sums that share partial sums, the latter by da4ml.
     schedule: "unrolled", a step a cycle, or "folded", one multiply-accumulate unit whose cycles are the products.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     ToolError where no tool elaborates Verilog.
@@ -126,7 +132,7 @@ def prove(
     built_in = {} if chosen == "mac" else known
     kernel = build(filled, chosen, built_in)
     ports = _ports(kernel, known, random)
-    steps = STEPS if kernel.graph.feeds else 1
+    steps = _steps(kernel, schedule)
     if schedule == "folded":
         from .folded_proof import folded_verdict
 
@@ -148,7 +154,24 @@ def prove(
         first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
         counted_by=counted_by(chosen),
+        adders=adders(kernel.graph.inventory()),
+        adders_alone=adders(build(filled, "shiftadd", known).graph.inventory()) if chosen in PLANS else None,
     )
+
+
+def _steps(kernel: Kernel, schedule: str) -> int:
+    """Steps to run a kernel for: fewer of one with states where its unit takes many cycles."""
+    if not kernel.graph.feeds:
+        # A state machine has to find back to where it began.
+        return 1 if schedule == "unrolled" else 2
+    cycles = sum(count for operator, count in kernel.graph.inventory().items() if operator.kind is Kind.MULTIPLY)
+    return STEPS if schedule == "unrolled" else max(FEWEST, min(STEPS, CYCLES // max(cycles, 1)))
+
+
+def adders(inventory: Counter[Operator]) -> int:
+    """Additions and subtractions, negations and those that round apart."""
+    kept = {Kind.ADD, Kind.SUBTRACT}
+    return sum(n for each, n in inventory.items() if each.kind in kept and each.role is not Role.REQUANTIZATION)
 
 
 def _scheduled(schedule: str, style: str) -> None:

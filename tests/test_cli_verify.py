@@ -44,11 +44,11 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", spec, *ARGUMENTS, "--seed", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["layer", "style", "vectors", "steps", "operations", "values", "counts"]
+    assert lines[0].split() == ["layer", "style", "vectors", "steps", "cycles", "operations", "values", "counts"]
     # 2 gates of 2 sums of 4+2 products and so on: 60 products, 16 gate joins and biases, 10 tables …
     assert lines[2].split()[:4] == ["lstm", "mac", "40", "20"] and lines[2].split()[-2:] == ["equal", "equal"]
     # 6 products, 4 additions, 2 biases.
-    assert lines[3].split() == ["dense", "mac", "40", "1", "12", "equal", "equal"]
+    assert lines[3].split() == ["dense", "mac", "40", "1", "1", "12", "equal", "equal"]
     assert lines[5] == "kan: not proved: there is no kernel of kan"
     assert lines[6].startswith("weights and inputs drawn from seed 7; schedule unrolled; elaborated by pyosys ")
 
@@ -58,7 +58,8 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
     found = json.loads(capsys.readouterr().out)
     (layer,) = found["layers"]
     assert found["without_kernel"] == [] and found["seed"] == 0
-    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
+    operations, adders = layer.pop("operations"), layer["adders"]
+    assert layer.pop("simulator").startswith("pyosys ") and operations >= adders > 0
     assert layer == {
         "name": "dense",
         "style": "shiftadd",
@@ -68,7 +69,25 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "values_equal": True,
         "counts_equal": True,
         "first_difference": "",
+        "cycles": 1,
+        "counted_by": "exact convention, shiftadd",
+        "adders": adders,
+        "adders_alone": None,
     }
+
+
+def test_schedule(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "dense", "--schedule", "folded"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # 6 products; the multiplier, its adder, 2 biases.
+    assert lines[2].split() == ["dense", "mac", "40", "2", "6", "4", "equal", "equal"]
+    assert lines[-1].startswith("weights and inputs drawn from seed 0; schedule folded; elaborated by pyosys ")
+
+
+def test_a_style_that_shares_names_what_it_is_compared_with(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "dense", "--style", "shared"]) == 0
+    line = capsys.readouterr().out.splitlines()[-2]
+    assert line.startswith("dense: ") and line.endswith(" in style shiftadd; counts: exact convention, shared")
 
 
 def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +102,11 @@ def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], m
     ("arguments", "line"),
     [
         (["--layer", "lstn"], "--layer: no layer is called 'lstn'; did you mean 'lstm'? [E-LAYER-NAME]"),
+        (
+            ["--layer", "dense", "--schedule", "folded", "--style", "binary"],
+            "{spec}: layer 'dense': a folded kernel has one real multiplier, so no style 'binary'; choose mac, or "
+            "schedule unrolled [E-KERNEL-STYLE]",
+        ),
         (["--vectors", "0"], "--vectors 0 is out of range; choose 1 to 1000000 [E-USAGE]"),
         (["--layer", "kan"], "{spec}: layer 'kan': nothing to prove: there is no kernel of kan [E-KERNEL-LAYER]"),
         (
