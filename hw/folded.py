@@ -116,12 +116,15 @@ class FoldedNetlist(Netlist):
         super().__init__(style, weights, **settings)
         self.dots: list[Dot] = []
         self._factors: dict[tuple[int, ...], str] = {}
+        # The bundles themselves are kept, so that no other gets the identity of one.
+        self._known: dict[int, Bundle] = {}
 
-    def constant(self, elements: Size, format: Format, name: str = "") -> Bundle:
-        found = super().constant(elements, format, name)
-        if found.values is not None:
-            # Ports keep the numbers they have where no constant is known.
+    def constant(self, elements: Size, format: Format, name: str = "", **said: Any) -> Bundle:
+        found = super().constant(elements, format, name, **said)
+        if name and found.values is not None:
+            # Ports keep the numbers they have where no weight is known.
             self._constants += 1
+            self._known[id(found)] = found
         return found
 
     def dot(
@@ -168,13 +171,17 @@ class FoldedNetlist(Netlist):
         return self._result(Bundle(nodes=tuple(nodes), low=ends[0], high=ends[1], fraction=fraction))
 
     def add(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
-        return super().add(self._placed(left), self._placed(right), role=role)
+        return super().add(self._wired(left), self._wired(right), role=role)
 
     def subtract(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
-        return super().subtract(self._placed(left), self._placed(right), role=role)
+        return super().subtract(self._wired(left), self._wired(right), role=role)
 
     def multiply(self, left: Bundle, right: Bundle, *, role: Role) -> Bundle:
-        return super().multiply(self._placed(left), self._placed(right), role=role)
+        return super().multiply(self._wired(left), self._wired(right), role=role)
+
+    def _wired(self, bundle: Bundle) -> Bundle:
+        """Known weights outside a dot as wires that may carry any number of their format."""
+        return self._placed(bundle) if id(bundle) in self._known else bundle
 
     def _factor(self, bundle: Bundle) -> str:
         """The output of the graph where the unit finds these factors."""
