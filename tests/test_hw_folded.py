@@ -14,6 +14,7 @@ from nncomplexity.catalogue import Network
 from nncomplexity.errors import UsageError
 from nncomplexity.formats import Fixed
 from nncomplexity.hw import folded_proof, verify
+from nncomplexity.hw.activity import Activity
 from nncomplexity.hw.bundles import UnsupportedLayer
 from nncomplexity.hw.census import census
 from nncomplexity.hw.elaborate import elaborate
@@ -199,6 +200,36 @@ def test_a_counted_port_that_enables_nothing(monkeypatch: pytest.MonkeyPatch) ->
     verdict = verify(LAYERS["dense"], quant="w4a4", schedule="folded", vectors=20)
     assert verdict.values_equal
     assert verdict.first_difference == "the port active is not what enables the accumulator"
+
+
+MOVING = """module moving (input wire clk, input wire rst, input wire clear, input wire [69:0] a, output wire [70:0] y,
+  output reg [3:0] kept, output reg [2:0] counted);
+  reg [69:0] last;
+  always @(posedge clk) if (rst) last <= 0; else last <= a;
+  always @(posedge clk or posedge clear) if (clear) counted <= 0; else counted <= counted + 1;
+  always @(posedge clk) if (rst) kept <= 5; else if (a[3]) kept <= last[67:64] ^ a[3:0];
+  assign y = last + (counted[1] ? a : {a[0], 69'd7});
+endmodule
+"""
+
+
+@embedded
+def test_only_what_changes_is_evaluated_with_the_same_result() -> None:
+    """Registers with an enable, a reset of either kind, words of more than 64 bits: as cycle by cycle."""
+    design, random = elaborate(MOVING, "moving"), np.random.default_rng(4)
+    words = random.integers(0, 1 << 60, (25, 6)).astype(object) << random.integers(0, 10, (25, 6)).astype(object)
+    # Some cycles change nothing.
+    words[5:9], clear = words[4], (np.arange(25)[:, None] % np.array([9, 4, 7, 5, 6, 11]) == 0).astype(np.int64)
+    wanted = design.run_clocked({"a": words, "clear": clear}, 25, signed=())
+    activity = Activity(design.simulation, {"a": words[0], "clear": clear[0]})
+    for cycle in range(25):
+        for name, values in wanted.items():
+            assert (activity.output(name) == values[cycle]).all(), (cycle, name)
+        if cycle < 24:
+            activity.edge({"a": words[cycle + 1], "clear": clear[cycle + 1]})
+    with pytest.raises(UsageError) as found:
+        Activity(design.simulation, {"a": words[0]})
+    assert str(found.value) == "the port 'clear' is missing or too many [E-SIMULATE-INPUT]"
 
 
 BENCH = """module bench;
