@@ -80,6 +80,11 @@ class Folded:
         return self.products.total()
 
     @property
+    def latency(self) -> int:
+        """Clock cycles from a start to the outputs; as many at least are between two starts, the next one with done."""
+        return self.cycles + 1
+
+    @property
     def left_bits(self) -> int:
         """Bits of the multiplier's first factor: those of the widest."""
         return max(self._bits(dot.left) for dot in self.dots)

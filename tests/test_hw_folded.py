@@ -15,7 +15,9 @@ from nncomplexity.errors import UsageError
 from nncomplexity.formats import Fixed
 from nncomplexity.hw import folded_proof, verify
 from nncomplexity.hw.activity import Activity
+from nncomplexity.hw.building import build
 from nncomplexity.hw.bundles import UnsupportedLayer
+from nncomplexity.hw.cells import packed, unpacked
 from nncomplexity.hw.census import census
 from nncomplexity.hw.elaborate import elaborate
 from nncomplexity.hw.folded import Folded, FoldedNetlist, fold
@@ -230,6 +232,28 @@ def test_only_what_changes_is_evaluated_with_the_same_result() -> None:
     with pytest.raises(UsageError) as found:
         Activity(design.simulation, {"a": words[0]})
     assert str(found.value) == "the port 'clear' is missing or too many [E-SIMULATE-INPUT]"
+
+
+@embedded
+def test_a_start_may_come_with_done() -> None:
+    """Started again and again without a pause: a step every `latency` cycles, each with the state before it."""
+    layer = filled(LAYERS["rnn"], "w5a4")
+    weights, random = drawn(layer, 2), np.random.default_rng(2)
+    folded, unrolled = fold(layer, weights), build(layer, "mac")
+    inputs = [random.integers(-8, 8, (5, 2)) for _ in range(6)]
+    ports = {unrolled.names[name]: np.tile(values, (5, 1)) for name, values in weights.items()}
+    wanted = unrolled.run({"x0": inputs}, ports)
+    node = folded.graph.nodes[folded.graph.outputs["y0"][0]]
+    design = elaborate(emit_folded(folded), "nc_kernel")
+    words = [packed(values, 4) for values in inputs]
+    activity = Activity(design.simulation, {"x0": words[0], "start": np.array([1])})
+    for step, word in enumerate(words):
+        for cycle in range(folded.latency):
+            assert activity.output("done").all() == (step > 0 and cycle == 0), (step, cycle)
+            activity.edge({"x0": word})
+        assert activity.output("done").all()
+        found = unpacked(np.asarray(activity.output("y0")), 3, node.width, signed=True)
+        assert (found == wanted[step]).all()
 
 
 BENCH = """module bench;
