@@ -2,8 +2,9 @@
 
 Style `mac` has a real multiplier for every product by a number that is neither 0 nor +-2**k; `shiftadd` shifts and adds
 the canonical signed digits of known weights, `binary` the bits of their magnitudes; `shared` and `da` add once what
-several sums need. Weights whose values are not known enter on ports and are multiplied in all. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
-them, as the exact convention counts.
+several sums need. Weights whose values are not known enter on ports and are multiplied in all. Every result of a verb
+is brought to one interval, that of all its elements together: one kind of operator serves them, as the exact convention
+counts.
 """
 
 from __future__ import annotations
