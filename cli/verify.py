@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named size (repeatable)")
     styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
     add("--style", metavar="STYLE", help=styles)
+    forms = "how sigmoid and tanh above ten bits are computed: piecewise, in straight lines (default); table"
+    add("--activation", default="piecewise", metavar="FORM", help=forms)
     add("--vectors", type=int, default=1000, metavar="N", help="samples to simulate (default 1000)")
     add("--seed", type=int, default=0, metavar="N", help="where drawn numbers begin (default 0)")
     add("-f", "--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(FORMATS))
@@ -59,7 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
     without: list[tuple[str, str]] = []
     for part in _parts(arguments):
         try:
-            verdicts.append(prove(part, style=arguments.style, vectors=arguments.vectors, seed=arguments.seed))
+            verdicts.append(
+                prove(
+                    part,
+                    style=arguments.style,
+                    activation=arguments.activation,
+                    vectors=arguments.vectors,
+                    seed=arguments.seed,
+                )
+            )
         except UnsupportedLayer as error:
             without.append((part.name, error.fact))
         except ComplexityError as error:
@@ -118,6 +128,8 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
     lines += [f"{quoted(each.name)}: {figure}" for each in verdicts for figure in each.idealised]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
+    inner = "operators are parts of activation functions, one look-up each in the count, or of choices, none"
+    lines += [f"{quoted(each.name)}: {each.inner_operations} {inner}" for each in verdicts if each.inner_operations]
     simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
     lines.append(f"weights and inputs drawn from seed {seed}; schedule unrolled; elaborated by {simulators}")
     return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import nncomplexity as nc
@@ -61,7 +62,7 @@ def splines(x: int, order: int, grid: int) -> list[Fraction]:
     """All B-splines over an even grid from -1 to 1, by Cox and de Boor on the knots themselves."""
     place = Fraction(x, FIVE)
     knots = [Fraction(2 * (k - order), grid) - 1 for k in range(grid + 2 * order + 1)]
-    values = [Fraction(int(a <= place < b)) for a, b in zip(knots, knots[1:], strict=False)]
+    values = [Fraction(int(a <= place < b)) for a, b in pairwise(knots)]
     for each in range(1, order + 1):
         values = [
             (place - knots[k]) / (knots[k + each] - knots[k]) * values[k]
