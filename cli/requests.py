@@ -13,7 +13,7 @@ from nncomplexity.parsers.inputs import Bindings
 from nncomplexity.parsers.quantization_file import read_quantization
 from nncomplexity.report import Report
 
-__all__ = ["Request"]
+__all__ = ["Request", "split"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Request:
 
     def reports(self, place: str) -> Iterator[Report]:
         """The reports on an input, everything that can be refused already computed."""
-        file, quants = _split(place, self.quants)
+        file, quants = split(place, self.quants)
         source: str | bytes = file
         if file == "-" and len(quants) > 1:
             try:
@@ -57,7 +57,7 @@ class Request:
             yield report
 
 
-def _split(place: str, quants: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def split(place: str, quants: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """MODEL@QUANT in two, where no file has the whole name and one has the first part."""
     model, sign, quant = place.rpartition("@")
     if sign and not os.path.exists(place) and os.path.exists(model):

@@ -47,11 +47,12 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", spec, *ARGUMENTS, "--seed", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["layer", "style", "vectors", "steps", "operations", "values", "counts"]
+    heads = ["layer", "style", "weights", "vectors", "steps", "operations", "values", "counts"]
+    assert lines[0].split() == [*heads, "saturated", "deviation", "bound"]
     # 2 gates of 2 sums of 4+2 products and so on: 60 products, 16 gate joins and biases, 10 tables …
-    assert lines[2].split()[:4] == ["lstm", "mac", "40", "20"] and lines[2].split()[-2:] == ["equal", "equal"]
+    assert lines[2].split()[:5] == ["lstm", "mac", "drawn", "40", "20"] and lines[2].split()[6:8] == ["equal", "equal"]
     # 6 products, 4 additions, 2 biases.
-    assert lines[3].split() == ["dense", "mac", "40", "1", "12", "equal", "equal"]
+    assert lines[3].split() == ["dense", "mac", "drawn", "40", "1", "12", "equal", "equal", "-", "0", "0"]
     assert lines[5] == "qrnn_rnn: not proved: there is no kernel of qrnn_rnn"
     assert lines[6].startswith("lstm: ")
     assert lines[6].partition(" ")[2].partition(" ")[2].startswith("operators are parts of activation functions")
@@ -64,6 +65,7 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
     (layer,) = found["layers"]
     assert found["without_kernel"] == [] and found["seed"] == 0
     assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
+    assert layer.pop("reference").startswith("onnx ")
     assert layer == {
         "name": "dense",
         "style": "shiftadd",
@@ -74,6 +76,14 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "counts_equal": True,
         "first_difference": "",
         "inner_operations": 0,
+        "idealised": [],
+        "weights": "drawn",
+        "rounding": "TRN",
+        "overflow": "WRAP",
+        "saturated": None,
+        "deviation": 0.0,
+        "bound": 0.0,
+        "within": True,
     }
 
 
@@ -118,9 +128,6 @@ def test_errors(spec: str, capsys: pytest.CaptureFixture[str], arguments: list[s
     assert captured.err == f"nncomplexity: error: {line.format(spec=spec)}\n"
 
 
-def test_a_model_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", "model.onnx"]) == 2
-    assert capsys.readouterr().err == (
-        "nncomplexity: error: 'model.onnx' is no layer specification; verify takes .toml and .json files "
-        "[E-VERIFY-INPUT]\n"
-    )
+def test_a_file_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "model.onnx"]) == 3
+    assert capsys.readouterr().err.startswith("nncomplexity: error: model.onnx: ")

@@ -268,12 +268,19 @@ class Matrix:
         if self.whole and self.format is None:
             low, high = min(self.histogram, default=0), max(self.histogram, default=0)
             return round(low * self.unit), round(high * self.unit)
+        found = self.steps(fraction)
+        return None if found is None else (min(found, default=0), max(found, default=0))
+
+    def steps(self, fraction: int) -> list[int] | None:
+        """The numbers as a bias holds them, in units of 2**-fraction; None where they are no integers."""
+        if self.whole and self.format is None:
+            return [round(value * self.unit) for value in self.array.reshape(-1).tolist()]
         if self.format is None or self.format.floating:
             return None
         import numpy as np
 
-        scaled = np.rint(np.nan_to_num(np.asarray(self.numbers_of.reals(), np.float64)) * 2.0**fraction)
-        return (int(scaled.min()), int(scaled.max())) if scaled.size else (0, 0)
+        reals = self.arrange(np.nan_to_num(np.asarray(self.numbers_of.reals(), np.float64)))
+        return [int(value) for value in np.rint(reals * 2.0**fraction).reshape(-1).tolist()]
 
     def widths(self) -> Array | None:
         """Bits of every number where they differ, [outputs, terms]."""

@@ -30,8 +30,8 @@ class EchoState(Layer):
     Counting: `density` is the mean field s_p*Mult(reservoir): both products and additions of the full product W_r s
     times s_p. `nonzeros_per_row` is one dot product of so many terms a row. Join, bias, leak and the bias of the
     readout are additions in the recurrent accumulator. mu and 1 - mu are two constants in the weight format; without
-    `leaky` both products and the addition are absent. In a circuit every row of W_r has as many weights and one
-    addition less, with `density` too; where they stand is said by `columns`, row by row, else drawn.
+    `leaky` both products and the addition are absent. In a circuit a row of W_r has that many weights, with `density`
+    too, and one addition less; `columns` says where they stand, row by row, else they are drawn.
     Source: Freire et al., arXiv 2206.12191 (reconstructed); Jaeger 2001.
     Raises: SpecError E-SPEC-DENSITY unless exactly one of density and nonzeros_per_row is given, E-SPEC-SIZE for
     columns that are not those of W_r.

@@ -24,6 +24,7 @@ __all__ = [
     "inner",
     "matrices",
     "outer",
+    "peephole",
     "rows",
     "turned",
     "unpacked",
@@ -106,6 +107,16 @@ def gate_bias(index: int, gates: int, *, parts: tuple[int, ...] = (0, 1)) -> Cal
         vectors = array.reshape(len(array), 2, gates, hidden)[:, :, index]
         summed: Array = vectors[:, list(parts)].sum(axis=1)
         return summed.reshape(-1, 1)
+
+    return arranged
+
+
+def peephole(index: int) -> Callable[[Array], Array]:
+    """The peephole weights of one gate in [directions, 3 * hidden]."""
+
+    def arranged(array: Array) -> Array:
+        found: Array = array.reshape(len(array), 3, -1)[:, index]
+        return found.reshape(-1, 1)
 
     return arranged
 

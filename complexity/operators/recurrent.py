@@ -15,7 +15,7 @@ from ..layers.gru import GRU
 from ..layers.lstm import LSTM
 from ..layers.rnn import RNN
 from ..shapes import Shape, Tensor
-from .layouts import gate, gate_bias
+from .layouts import gate, gate_bias, peephole
 from .rule import MICROSOFT, Call, Layout, Operator, Result, Steps
 
 __all__ = ["OPERATORS"]
@@ -97,6 +97,8 @@ def _layouts(call: Call, cell: Cell) -> dict[str, Layout]:
         # The candidate's two biases stay apart.
         found["bias.n"] = Layout(3, gate_bias(2, 3, parts=(0,)))
         found["bias.u"] = Layout(3, gate_bias(2, 3, parts=(1,)))
+    if isinstance(cell, LSTM) and cell.peepholes:
+        found |= {f"peephole{name}": Layout(7, peephole(index)) for index, name in enumerate((".i", ".o", ".f"))}
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import quoted
+from ..errors import ModelError, quoted
 from ..expressions import Size, is_expression, names, substitute
 from ..formats import FLOATS
 from ..operators.rule import Attribute
@@ -18,6 +18,7 @@ from .overrides import Overrides
 from .rows import Answer
 from .scope import Body
 from .source import Source
+from .stored import StoredTensor
 from .values import values
 
 if TYPE_CHECKING:
@@ -42,11 +43,13 @@ class Analysis:
     size_names: which node a free size is called after; inventions: how many were asked for. float_edges: nodes that
     multiply quantized weights by floats, by cause. spent: nodes walked in the bodies of nodes. overrides: what the user
     says of single nodes, None where that is nothing. annotations: what the file says of tensors of its graph by name.
+    weightless: weights that cannot be read are not missed.
     """
 
     source: Source
     quantization: Quantization
     dims: Mapping[str, int]
+    weightless: bool = False
     functions: Mapping[FunctionName, FunctionProto] = field(default_factory=dict)
     attributes: dict[tuple[bytes, ...], Mapping[str, Attribute]] = field(default_factory=dict)
     answers: dict[object, Answer] = field(default_factory=dict)
@@ -108,12 +111,21 @@ class Analysis:
         return Tensor(
             dtype=stored.dtype,
             shape=stored.shape,
-            value=_elements(values(stored, FLOATS_FOLDED if floating else INTEGERS_FOLDED)),
+            value=self._few(stored, trained),
             constant=True,
             format=self.quantization.weight if floating else None,
             known=None if stored.dtype == "string" else Stored(stored),
             stored=frozenset({identity}) if trained else frozenset(),
         )
+
+    def _few(self, stored: StoredTensor, trained: bool) -> tuple[Element, ...] | None:
+        """The values of a stored tensor that has few of them."""
+        try:
+            return _elements(values(stored, FLOATS_FOLDED if stored.dtype in FLOATS else INTEGERS_FOLDED))
+        except ModelError:
+            if trained and self.weightless:
+                return None
+            raise
 
 
 def _elements(found: list[int | float | bool | bytes | complex] | None) -> tuple[Element, ...] | None:

@@ -23,11 +23,15 @@ __all__ = ["Bindings", "bind_inputs", "declared_shape"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bindings:
-    """What the user says of a model's inputs: sizes of named dimensions, whole shapes, known values."""
+    """What the user says of a model's inputs: sizes of named dimensions, whole shapes, known values.
+
+    weightless: nobody will ask for the weights, a file without them will do.
+    """
 
     dims: Mapping[str, int] = field(default_factory=dict)
     shapes: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     values: Mapping[str, Sequence[int | bool]] = field(default_factory=dict)
+    weightless: bool = False
 
 
 def declared_shape(value: ValueInfoProto) -> Shape | None:

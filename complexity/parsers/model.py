@@ -52,6 +52,7 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         source=source,
         quantization=quantization,
         dims=dims,
+        weightless=bindings.weightless,
         functions=functions_by_name(proto.functions),
         overrides=Overrides.of(quantization),
         annotations=annotations_of(graph),

@@ -122,6 +122,11 @@ class Deferred:
         )
 
     @property
+    def source(self) -> Known | None:
+        """The stored integers of a dequantized constant."""
+        return self.call.input(0).known if self.call.op == "DequantizeLinear" else None
+
+    @property
     def varied(self) -> bool:
         known = self.call.input(0).known
         return known is not None and known.varied
