@@ -114,32 +114,27 @@ def prove(
     kernel = build(filled, chosen, built_in, activation=activation, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
-    tables = _tables(kernel, design)
     counts = _counts(filled, kernel, chosen, built_in, design)
-    steps = STEPS if kernel.graph.feeds else 1
-    moving = _inputs(kernel, vectors, steps, random, known)
+    moving = _inputs(kernel, vectors, random, known)
     wanted, saturated = watched(kernel, moving, ports)
-    values = _values(kernel, design, moving, ports, (filled, known), wanted)
+    values = _tables(kernel, design) + _values(kernel, design, moving, ports, (filled, known), wanted)
     values += _any_weights(kernel, design, moving, ports, random)
     found = Verdict(
         name=part.name,
         style=chosen,
-        schedule="unrolled",
         simulator=design.tool,
         vectors=vectors,
-        steps=steps,
-        values_equal=not tables + values,
+        steps=len(wanted),
+        values_equal=not values,
         counts_equal=not counts,
-        first_difference=(tables + values + counts + [""])[0],
+        first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
         inner_operations=sum(kernel.graph.insides().values()),
         idealised=idealised(_once(filled)),
         weights=whose(known, weights),
-        rounding=modes[0].value,
-        overflow=modes[1].value,
         saturated=saturated,
     )
-    return found.beside(deviation_of(filled, kernel, (moving, wanted), known, reference))
+    return found.stored(*modes).beside(deviation_of(filled, kernel, (moving, wanted), known, reference))
 
 
 def _style(part: Part, style: str | None) -> str:
@@ -196,12 +191,12 @@ def _ports(kernel: Kernel, known: Mapping[str, Sequence[int]], random: np.random
 
 
 def _inputs(
-    kernel: Kernel, vectors: int, steps: int, random: np.random.Generator, known: Mapping[str, Sequence[int]]
+    kernel: Kernel, vectors: int, random: np.random.Generator, known: Mapping[str, Sequence[int]]
 ) -> dict[str, list[Array]]:
     """The numbers on every port that moves, step by step."""
     ports = [port for port in kernel.graph.inputs.values() if port.name.startswith("x") and port.elements]
-    if steps > 1:
-        return {port.name: drawn_sequences(random, port, vectors, steps, known) for port in ports}
+    if kernel.graph.feeds:
+        return {port.name: drawn_sequences(random, port, vectors, STEPS, known) for port in ports}
     return {port.name: [drawn_inputs(random, (port.low, port.high), vectors, port.elements)] for port in ports}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
+from .fixed import Overflow, Rounding
 from .reference import Deviation
 
 __all__ = ["Verdict"]
@@ -24,7 +25,7 @@ class Verdict:
 
     name: str
     style: str
-    schedule: str
+    schedule: str = "unrolled"
     simulator: str
     vectors: int
     steps: int
@@ -49,6 +50,10 @@ class Verdict:
     def to_dict(self) -> dict[str, object]:
         """The verdict as plain data."""
         return asdict(self)
+
+    def stored(self, rounding: Rounding, overflow: Overflow) -> Verdict:
+        """The verdict on a kernel with these modes of what it stores."""
+        return replace(self, rounding=rounding.value, overflow=overflow.value)
 
     def beside(self, real: Deviation | None) -> Verdict:
         """The verdict with the distances from real numbers, where they are known."""
