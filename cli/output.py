@@ -8,20 +8,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nncomplexity.errors import ComplexityError, UsageError, did_you_mean, quoted
+from nncomplexity.errors import OutputError, UsageError, did_you_mean, quoted
 from nncomplexity.render import FORMATS
 
 from .notices import print_error
 
 __all__ = ["Output", "parse_output", "stdout_encodes", "write_outputs"]
 
-NOT_WRITTEN = 4
-
-
-class OutputError(ComplexityError):
-    """An output could not be written (exit 4)."""
-
-    exit_code = NOT_WRITTEN
+NOT_WRITTEN = OutputError.exit_code
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,12 @@ from nncomplexity.provable import Unprovable, Wanted, pieces_of
 from .pairs import parse_dims, parse_shapes, parse_values
 from .requests import Request, split
 
-__all__ = ["Subject", "add_source", "place_of", "subjects"]
+__all__ = ["Subject", "add_numbers", "add_source", "check_number", "check_numbers", "place_of", "subjects"]
+
+# Samples, and where drawn numbers may begin.
+MOST, SEEDS = 1_000_000, 1 << 63
+ROUNDINGS = ("TRN", "RND", "RND_CONV")
+OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +45,50 @@ class Subject:
     apart: bool = False
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
-    """The input, the layers of it, and what binds and quantizes them."""
+def add_source(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    """The input, what binds and quantizes its layers, and which numbers their kernels are made of and run on."""
     add = parser.add_argument
-    add("source", metavar="INPUT", help="an .onnx file, MODEL@QUANT, - for a model on stdin, a .toml or .json spec")
-    add("--layer", metavar="GLOB", default="*", help="only the layers of these names")
+    add(
+        "source",
+        metavar="INPUT",
+        nargs=nargs,
+        help="an .onnx file, MODEL@QUANT, - for a model on stdin, a .toml or .json spec",
+    )
     add("--quant", metavar="SPEC", default="model", help="w8a8, w:pot4,a8 …, or a file of formats by layer")
     add("--dim", action="append", default=[], metavar="NAME=INT", help="bind a named size (repeatable)")
     add("--shape", action="append", default=[], metavar="INPUT=1x3x224", help="fix an input's shape")
     add("--value", action="append", default=[], metavar="INPUT=1,2", help="make an integer input known")
     add("--random-weights", action="store_true", help="draw weights from --seed, leave those of the file unread")
+
+
+def add_numbers(parser: argparse.ArgumentParser) -> None:
+    """How kernels are made, and the numbers they run on."""
+    add = parser.add_argument
+    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
+    add("--style", metavar="STYLE", help=styles)
+    long = "of more than ten bits: piecewise, straight lines (default), or table, of ten bits"
+    add("--activation", default="piecewise", metavar="FORM", help=f"sigmoid and tanh {long}")
+    add("--rounding", default="TRN", metavar="MODE", help=f"of what is stored: {', '.join(ROUNDINGS)} (default TRN)")
+    add("--overflow", default="WRAP", metavar="MODE", help=f"of what is stored: {', '.join(OVERFLOWS)} (default WRAP)")
+    add("--vectors", type=int, default=1000, metavar="N", help="samples to simulate (default 1000)")
+    add("--seed", type=int, default=0, metavar="N", help="where drawn numbers begin (default 0)")
+
+
+def check_numbers(arguments: argparse.Namespace) -> None:
+    """Refuse numbers out of range, and modes there are none of."""
+    check_number(arguments, "vectors", 1, MOST)
+    check_number(arguments, "seed", 0, SEEDS)
+    for name, known in (("rounding", ROUNDINGS), ("overflow", OVERFLOWS)):
+        value = getattr(arguments, name)
+        if value not in known:
+            raise UsageError("E-USAGE", f"--{name} '{quoted(value)}' is unknown; {did_you_mean(value, known)}")
+
+
+def check_number(arguments: argparse.Namespace, name: str, least: int, most: int) -> None:
+    """Refuse an option's number outside its range."""
+    value = getattr(arguments, name.replace("-", "_"))
+    if not least <= value <= most:
+        raise UsageError("E-USAGE", f"--{name} {value} is out of range; choose {least} to {most}")
 
 
 def place_of(arguments: argparse.Namespace) -> str:

@@ -30,10 +30,13 @@ class Options:
     """How every layer is proved."""
 
     style: str | None
+    activation: str
     vectors: int
     seed: int
     rounding: str
     overflow: str
+    simulator: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +97,13 @@ def _proved(task: Task) -> Outcome:
             weights=weights or None,
             own=bool(weights),
             style=options.style,
+            activation=options.activation,
             vectors=options.vectors,
             seed=options.seed,
             modes=(Rounding(options.rounding), Overflow(options.overflow)),
             reference=onnx_values,
+            simulator=options.simulator,
+            seconds=options.seconds,
         )
     except UnsupportedLayer as error:
         return Outcome(reason=error.fact)
@@ -131,8 +137,8 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     Of real multipliers kinds, roles and factors are compared, and of directions, which the row counts with widths that
     serve both, kinds and roles; digits that were drawn are in no report.
     """
+    from nncomplexity.hw.counts import COUNTERS
     from nncomplexity.hw.nodes import operators
-    from nncomplexity.hw.proof import COUNTERS
 
     digits = style != "mac"
     if digits and not pieces[0].weights:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nncomplexity.errors import ComplexityError, UsageError, did_you_mean, quoted
+from nncomplexity.errors import ComplexityError, UsageError, quoted
 from nncomplexity.render.records import render_records
 
 from .notices import print_error
 from .output import Output, parse_output, write_outputs
-from .parts import Subject, add_source, place_of, subjects
+from .parts import Subject, add_numbers, add_source, check_number, check_numbers, place_of, subjects
 from .proving import Options, Outcome, compared, outcomes
 
 if TYPE_CHECKING:
@@ -22,23 +22,22 @@ __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "prove the layers of a model or a specification on the kernels that are emitted for them"
 FORMATS = ("table", "json")
-MOST = 1_000_000
-ROUNDINGS = ("TRN", "RND", "RND_CONV")
-OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
+MOST, JOBS, LONGEST = 1_000_000, 1024, 86_400
+# Options that go with a bundle, which says all others itself.
+OF_A_BUNDLE = frozenset({"kernel", "simulator", "timeout", "format", "debug"})
 # A tool is missing or failed: what is known is still told.
 TOOL = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
-    add_source(parser)
     add = parser.add_argument
-    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
-    add("--style", metavar="STYLE", help=styles)
-    add("--rounding", default="TRN", metavar="MODE", help=f"of what is stored: {', '.join(ROUNDINGS)} (default TRN)")
-    add("--overflow", default="WRAP", metavar="MODE", help=f"of what is stored: {', '.join(OVERFLOWS)} (default WRAP)")
-    add("--vectors", type=int, default=1000, metavar="N", help="samples to simulate (default 1000)")
-    add("--seed", type=int, default=0, metavar="N", help="where drawn numbers begin (default 0)")
+    add_source(parser, nargs="?")
+    add("--layer", metavar="GLOB", default="*", help="only the layers of these names")
+    add_numbers(parser)
+    add("--kernel", metavar="DIR", help="judge a bundle that emit wrote, as it lies, in place of an input")
+    add("--simulator", metavar="NAME", default="builtin", help="builtin (the default), verilator or iverilog")
+    add("--timeout", type=float, metavar="S", help="seconds for each run of another program (default 600)")
     most = "list layers of a model whose kernel has more products instead of proving them (default 20000)"
     add("--max-products", type=int, default=20_000, metavar="N", help=most)
     add("--jobs", type=int, default=1, metavar="N", help="layers to prove at once (default 1)")
@@ -47,9 +46,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prove every layer that has a kernel; exit code 1 where a comparison fails."""
+    """Prove every layer that has a kernel, or a bundle; exit code 1 where a comparison fails."""
     outputs = [parse_output(text, FORMATS) for text in arguments.format] or [Output("table", None)]
-    options = _options(arguments)
+    check_numbers(arguments)
+    check_number(arguments, "jobs", 1, JOBS)
+    check_number(arguments, "max-products", 1, MOST)
+    if arguments.timeout is not None and not 0 < arguments.timeout <= LONGEST:
+        raise UsageError("E-USAGE", f"--timeout {arguments.timeout:g} is out of range; choose seconds up to {LONGEST}")
+    if (arguments.kernel is None) == (arguments.source is None):
+        raise UsageError("E-USAGE", "verify takes an input or --kernel DIR, one of them")
+    # numpy comes with the kernels: no other command waits for it.
+    from nncomplexity.hw.simulators import SECONDS, check_simulator
+
+    check_simulator(arguments.simulator)
+    seconds = arguments.timeout or SECONDS
+    if arguments.kernel is not None:
+        verdicts, without, broken = [_bundle(arguments, seconds)], list[tuple[str, str]](), False
+    else:
+        verdicts, without, broken = _layers(arguments, seconds)
+    code = write_outputs(outputs, lambda format: _text(format, verdicts, without, arguments)) if verdicts else 0
+    return TOOL if broken else code or int(not all(verdicts))
+
+
+def _bundle(arguments: argparse.Namespace, seconds: float) -> Verdict:
+    """The verdict on a bundle; what it is made of is said in it."""
+    from nncomplexity.hw.inspection import verify_bundle
+
+    said = argparse.ArgumentParser()
+    add_arguments(said)
+    for name, value in vars(said.parse_args([])).items():
+        if name not in OF_A_BUNDLE and getattr(arguments, name) != value:
+            option = name.replace("_", "-")
+            raise UsageError("E-USAGE", f"--{option} does not go with --kernel: the bundle says it; leave it out")
+    return verify_bundle(arguments.kernel, simulator=arguments.simulator, seconds=seconds)
+
+
+def _layers(arguments: argparse.Namespace, seconds: float) -> tuple[list[Verdict], list[tuple[str, str]], bool]:
+    """The verdicts on layers that have a kernel, the others with the reasons, and whether a tool failed."""
+    options = Options(
+        style=arguments.style,
+        activation=arguments.activation,
+        vectors=arguments.vectors,
+        seed=arguments.seed,
+        rounding=arguments.rounding,
+        overflow=arguments.overflow,
+        simulator=arguments.simulator,
+        seconds=seconds,
+    )
     asked = list(subjects(arguments))
     found = [
         _placed(each, outcome, arguments)
@@ -62,26 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_error(error)
     if not verdicts and not broken:
         raise _nothing(asked, without, arguments)
-    code = write_outputs(outputs, lambda format: _text(format, verdicts, without, arguments)) if verdicts else 0
-    return TOOL if broken else code or int(not all(verdicts))
-
-
-def _options(arguments: argparse.Namespace) -> Options:
-    for name, least, most in (("vectors", 1, MOST), ("seed", 0, 1 << 63), ("jobs", 1, 1024), ("max-products", 1, MOST)):
-        value = getattr(arguments, name.replace("-", "_"))
-        if not least <= value <= most:
-            raise UsageError("E-USAGE", f"--{name} {value} is out of range; choose {least} to {most}")
-    for name, known in (("rounding", ROUNDINGS), ("overflow", OVERFLOWS)):
-        value = getattr(arguments, name)
-        if value not in known:
-            raise UsageError("E-USAGE", f"--{name} '{quoted(value)}' is unknown; {did_you_mean(value, known)}")
-    return Options(
-        style=arguments.style,
-        vectors=arguments.vectors,
-        seed=arguments.seed,
-        rounding=arguments.rounding,
-        overflow=arguments.overflow,
-    )
+    return verdicts, without, bool(broken)
 
 
 def _placed(subject: Subject, outcome: Outcome, arguments: argparse.Namespace) -> Outcome:
@@ -108,7 +132,7 @@ def _nothing(
 def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], arguments: argparse.Namespace) -> str:
     if format == "json":
         found = {
-            "seed": arguments.seed,
+            "seed": arguments.seed if arguments.kernel is None else None,
             "layers": [verdict.to_dict() for verdict in verdicts],
             "without_kernel": [{"name": name, "reason": reason} for name, reason in without],
         }
@@ -117,13 +141,25 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
     lines += [f"{quoted(each.name)}: {figure}" for each in verdicts for figure in each.idealised]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
-    simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
-    references = ", ".join(dict.fromkeys(each.reference for each in verdicts if each.reference))
-    drawn = "weights and inputs" if any("drawn" in each.weights for each in verdicts) else "inputs"
-    lines.append(f"{drawn} drawn from seed {arguments.seed}; schedule unrolled; elaborated by {simulators}")
-    if references:
+    lines += [f"{name}: not as it was emitted; what it does was judged" for each in verdicts for name in each.changed]
+    lines.append("; ".join(_ran(verdicts, arguments)))
+    if references := ", ".join(dict.fromkeys(each.reference for each in verdicts if each.reference)):
         lines.append(f"deviations from {references}")
     return "\n".join(lines) + "\n"
+
+
+def _ran(verdicts: Sequence[Verdict], arguments: argparse.Namespace) -> Iterator[str]:
+    """What ran, and where the numbers come from."""
+    if arguments.kernel is None:
+        drawn = "weights and inputs" if any("drawn" in each.weights for each in verdicts) else "inputs"
+        yield f"{drawn} drawn from seed {arguments.seed}"
+    yield f"schedule {', '.join(dict.fromkeys(each.schedule for each in verdicts))}"
+    elaborators, simulators = (
+        ", ".join(dict.fromkeys(getattr(each, tool) for each in verdicts)) for tool in ("elaborator", "simulator")
+    )
+    yield f"elaborated by {elaborators}"
+    if simulators != elaborators:
+        yield f"simulated by {simulators}"
 
 
 def _record(verdict: Verdict) -> dict[str, object]:

@@ -9,6 +9,7 @@ __all__ = [
     "BindingError",
     "ComplexityError",
     "ModelError",
+    "OutputError",
     "QuantizationError",
     "SpecError",
     "UsageError",
@@ -87,6 +88,12 @@ class ComplexityError(Exception):
 
 class ModelError(ComplexityError):
     """The input is unreadable, not a model, malformed, unsafe or over a limit (exit 3)."""
+
+
+class OutputError(ComplexityError):
+    """An output could not be written (exit 4)."""
+
+    exit_code = 4
 
 
 class UsageError(ComplexityError):

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .building import build
+    from .delivery import emit_bundle
+    from .inspection import verify_bundle
     from .proof import Verdict, verify
     from .verilog import emit
 
-__all__ = ["KERNELS", "Verdict", "build", "emit", "verify"]
+__all__ = ["KERNELS", "Verdict", "build", "emit", "emit_bundle", "verify", "verify_bundle"]
 
 # Kinds of the catalogue that have a kernel.
 KERNELS = (
@@ -22,7 +24,14 @@ KERNELS = (
     *("esn", "esn_pod", "esn_deim"),
 )
 
-_HOMES = {"Verdict": "proof", "build": "building", "emit": "verilog", "verify": "proof"}
+_HOMES = {
+    "Verdict": "proof",
+    "build": "building",
+    "emit": "verilog",
+    "emit_bundle": "delivery",
+    "verify": "proof",
+    "verify_bundle": "inspection",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -83,10 +83,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One use of a module. inputs, outputs: bits of its ports."""
+    """One use of a module. inputs, outputs: bits of its ports. key: the module with the parameters it has here."""
 
     path: str
     module: str
+    key: str
     inputs: int
     outputs: int
 

@@ -79,8 +79,8 @@ class Enclosures:
     """One execution of equations. moving: variables and states, in the order in which the equations name them.
 
     known: integers of constants by name; those that are no `ports` are held by the kernel. operands: what the table of
-    each look-up sees, in order, None of straight pieces. modes: rounding and overflow of what is stored. reals: what constants with a
-    name were taken as. following: what the states become, in their order; outputs: what leaves the kernel.
+    each look-up sees, in order, None of straight pieces. modes: rounding and overflow of what is stored. reals: what
+    constants with a name were taken as. following: what the states become, in their order; outputs: what leaves the kernel.
     Raises: UnsupportedLayer where the equations leave open what a number is.
     """
 

@@ -44,7 +44,8 @@ class Design:
     """An elaborated netlist. tool: what elaborated it. optimised: after sharing operators.
 
     initial: nets whose register starts with a known bit. same: nets that are another net or a constant, because a
-    module only passes that through; connections do not look through the module, evaluation does. modules: as read.
+    module only passes that through; connections do not look through the module, evaluation does. modules: as read,
+    by the key that an instance names.
     """
 
     top: str
@@ -57,12 +58,14 @@ class Design:
     same: Mapping[Bit, Bit] = field(default_factory=dict)
     modules: Mapping[str, _Module] = field(default_factory=dict, repr=False)
 
-    def module(self, name: str) -> Design:
-        """A module without parameters on its own. Raises: NetlistError E-HDL-TEXT where there is none of the name."""
-        keys = [key for key, module in self.modules.items() if module.name == name]
-        if len(keys) != 1:
-            raise NetlistError("E-HDL-TEXT", f"the text has {len(keys)} modules '{quoted(name)}', expected one")
-        return _design(self.modules, keys[0], self.tool, self.optimised)
+    @property
+    def wires(self) -> Mapping[str, int]:
+        """Bits of the wires that the text of the top module names."""
+        return self.modules[self.top].wires
+
+    def alone(self, key: str) -> Design:
+        """A module of the design as a design of its own."""
+        return _design(self.modules, key, self.tool, self.optimised)
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -131,6 +134,7 @@ class _Module:
     cells: tuple[Cell, ...]
     uses: tuple[tuple[str, str, Mapping[str, tuple[Bit, ...]]], ...]
     initial: Mapping[Bit, str]
+    wires: Mapping[str, int]
 
 
 def _module(key: str, read: Json, modules: Json) -> _Module:
@@ -151,7 +155,8 @@ def _module(key: str, read: Json, modules: Json) -> _Module:
     for net in read["netnames"].values():
         if "init" in net["attributes"]:
             initial.update(zip(net["bits"], reversed(net["attributes"]["init"]), strict=False))
-    return _Module(name=name, ports=ports, cells=tuple(cells), uses=tuple(uses), initial=initial)
+    wires = {label: len(net["bits"]) for label, net in read["netnames"].items() if not net["hide_name"]}
+    return _Module(name=name, ports=ports, cells=tuple(cells), uses=tuple(uses), initial=initial, wires=wires)
 
 
 def _port(name: str, found: Json) -> Port:
@@ -220,7 +225,7 @@ class _Unfolding:
         for label, key, pins in module.uses:
             use, below = self.modules[key], f"{path}.{label}" if path else label
             widths = [sum(len(port.bits) for port in use.ports if port.output is output) for output in (False, True)]
-            self.instances.append(Instance(path=below, module=use.name, inputs=widths[0], outputs=widths[1]))
+            self.instances.append(Instance(path=below, module=use.name, key=key, inputs=widths[0], outputs=widths[1]))
             beyond = {pin: tuple([inside(bit) for bit in bits]) for pin, bits in pins.items()}
             self.place(use, below, beyond, depth + 1)
         return inside

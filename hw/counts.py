@@ -1,0 +1,56 @@
+"""Where the three counts of a kernel differ: the layer's inventory, the netlist's operators, the census of the text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from nncomplexity.accounting import Matrix, count
+from nncomplexity.ops import Role
+
+from .census import census
+from .declared import declared
+from .elaborate import Design
+from .nodes import Operator, operators
+from .preparation import once
+from .stated import whole
+from .trial import Trial
+
+__all__ = ["COUNTERS", "count_differences", "difference"]
+
+COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
+ROWS = (
+    *("additions", "negations", "multiplications", "comparisons", "muxes", "tables", "registers"),
+    *("logic", "shifts", "control"),
+)
+
+
+def count_differences(trial: Trial, design: Design) -> list[str]:
+    """The first difference of every kind of operator; none where all counts are equal."""
+    graph, single = trial.kernel.graph, once(trial.layer)
+    rows = {name: trial.kernel.weights[name].rows or len(values) for name, values in trial.built_in.items()}
+    operands = {name: _matrix(values, rows[name]) for name, values in trial.built_in.items()}
+    counted = operators(count(single, COUNTERS[trial.style], operands=operands))
+    # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
+    times = whole(single.executions)
+    made = {op: n * times for op, n in graph.inventory().items() if op.role is not Role.REQUANTIZATION}
+    found = [difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []
+    seen, wanted = census(design), declared(graph)
+    for row in ROWS:
+        one, other = Counter(dict(getattr(wanted, row))), Counter(dict(getattr(seen, row)))
+        if one != other:
+            found.append(difference(f"netlist and census of {row}", one, other))
+    return found
+
+
+def difference(what: str, one: Counter[Any], other: Counter[Any]) -> str:
+    """The first kind of which two counts differ, with both."""
+    key = next(iter((one - other) or (other - one)))
+    shown = f"{key.role.value} {key.kind.value} of {key.width} bits" if isinstance(key, Operator) else str(key)
+    return f"{what}: {one[key]} and {other[key]} of {shown}"
+
+
+def _matrix(values: Sequence[int], outputs: int) -> Matrix:
+    return replace(Matrix.of(values), arrange=lambda array: array.reshape(outputs, -1), _trees={})
