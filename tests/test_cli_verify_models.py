@@ -132,6 +132,7 @@ def test_json_says_what_was_compared(save: Save, run: Run) -> None:
         "values_equal": True,
         "counts_equal": True,
         "first_difference": "",
+        "inner_operations": 0,
         "idealised": [],
         "inner_operations": 0,
         "weights": "given",
