@@ -67,8 +67,7 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
     rows = _claimed(merge(body.rows))
     invented = _free_names(rows) - declared
     _check_dims(dims, declared, analysis.used_dims, invented, bindings)
-    free = [name for name in _in_order(given) if name not in dims]
-    free += sorted(name for name in invented if name not in dims)
+    free = [name for name in (*_in_order(given), *sorted(invented)) if name not in dims]
     return Network(
         path=source.path,
         rows=rows,
