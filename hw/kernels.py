@@ -66,6 +66,8 @@ class Netlist:
         self.unread: dict[int, Bundle] = {}
         self.states: dict[int, tuple[Bundle, Format]] = {}
         self.kept: dict[int, Bundle] = {}
+        # Inputs that no verb has read, with their ports.
+        self.untouched: dict[int, tuple[Bundle, str]] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
         self._activation = activation
         self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
@@ -73,7 +75,10 @@ class Netlist:
         self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
-        return self._moving("x", elements, format, name)
+        port = f"x{self._variables}"
+        found = self._moving("x", elements, format, name)
+        self.untouched[id(found)] = found, port
+        return found
 
     def state(self, elements: Size, format: Format, name: str = "") -> Bundle:
         found = self._moving("s", elements, format, name, register=True)
@@ -369,6 +374,7 @@ class Netlist:
 
     def _taken(self, operand: Bundle) -> None:
         self.unread.pop(id(operand), None)
+        self.untouched.pop(id(operand), None)
 
     def _result(self, bundle: Bundle) -> Bundle:
         self.unread[id(bundle)] = bundle

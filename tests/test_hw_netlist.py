@@ -323,7 +323,7 @@ def test_what_the_equations_leave_open_is_refused() -> None:
     formats = {"weight": Fixed(bits=4, integer=4), "input": Fixed(bits=4, integer=4)}
     refused: list[tuple[Any, str]] = [
         (QRNNRNN(inputs=2, hidden=3, depth=1, outputs=1), "qrnn_rnn has no kernel"),
-        (GateL0RD(inputs=2, hidden=4, outputs=1, open_rate="0.5", **FORMATS), "with open_rate 1/2 is a mean"),
+        (GateL0RD(inputs=2, hidden=4, outputs=1, open_rate="0.5", **FORMATS), "with open_rate 1/2 counts a mean"),
         (Conv1D(length=9, channels=2, filters=2, kernel_size=3, groups=2, **formats), "of 2 groups"),
         (Conv1D(length=9, channels=2, filters=2, kernel_size=3, bias_variant="P2", **formats), "no kernel does"),
         (RNN(inputs=2, hidden=3, clip=True, **FORMATS), "do not say by what"),
