@@ -116,7 +116,6 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines = [render_records("table", [_record(each) for each in verdicts])]
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
     lines += [f"{quoted(each.name)}: {figure}" for each in verdicts for figure in each.idealised]
-    lines += [f"{quoted(each.name)}: {figure}" for each in verdicts for figure in each.idealised]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
     simulators = ", ".join(dict.fromkeys(each.simulator for each in verdicts))
     references = ", ".join(dict.fromkeys(each.reference for each in verdicts if each.reference))

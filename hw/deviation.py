@@ -78,8 +78,8 @@ class Enclosed:
 class Enclosures:
     """One execution of equations. moving: variables and states, in the order in which the equations name them.
 
-    known: integers of constants by name; those that are no `ports` are held by the kernel. operands: what the tables of
-    each look-up see, in order. modes: rounding and overflow of what is stored. reals: what constants with a
+    known: integers of constants by name; those that are no `ports` are held by the kernel. operands: what the table of
+    each look-up sees, in order, None of straight pieces. modes: rounding and overflow of what is stored. reals: what constants with a
     name were taken as. following: what the states become, in their order; outputs: what leaves the kernel.
     Raises: UnsupportedLayer where the equations leave open what a number is.
     """
@@ -90,7 +90,7 @@ class Enclosures:
         known: Mapping[str, Sequence[int]],
         *,
         ports: Collection[str],
-        operands: Sequence[FixedPoint],
+        operands: Sequence[FixedPoint | None],
         modes: tuple[Rounding, Overflow],
     ) -> None:
         self.reals: dict[str, Array] = {}
@@ -214,11 +214,19 @@ class Enclosures:
     def multiply(self, left: Enclosed, right: Enclosed, *, role: Role) -> Enclosed:
         return self._made(_product(left, right), left, right)
 
-    def compare(self, left: Enclosed, right: Enclosed, *, role: Role, kept: str = "") -> Enclosed:
+    def compare(
+        self,
+        left: Enclosed,
+        right: Enclosed,
+        *,
+        role: Role,
+        kept: str = "",
+        chosen: tuple[Enclosed, Enclosed] | None = None,
+    ) -> Enclosed:
         import numpy as np
 
-        if kept not in ("greater", "lesser"):
-            raise UnsupportedLayer("a comparison keeps one of its operands: the equations do not say which")
+        if chosen is not None or kept not in ("greater", "lesser"):
+            raise UnsupportedLayer("what is chosen is neither the greater nor the lesser of the operands")
         choose = np.maximum if kept == "greater" else np.minimum
         found = Enclosed(
             value=choose(left.value, right.value),
@@ -228,21 +236,29 @@ class Enclosures:
         )
         return self._made(found, left, right)
 
-    def greatest(self, x: Enclosed, *, terms: Size, outputs: Size, role: Role) -> Enclosed:
-        shape = -1, whole(outputs), whole(terms)
-        return self._made(_mapped(x, lambda array: array.reshape(shape).max(axis=2)), x)
+    def greatest(self, x: Enclosed, *, terms: Size, outputs: Size, role: Role, kept: str = "greater") -> Enclosed:
+        import numpy as np
+
+        shape, choose = (-1, whole(outputs), whole(terms)), np.max if kept == "greater" else np.min
+        return self._made(_mapped(x, lambda array: choose(array.reshape(shape), axis=2)), x)
 
     def lookup(
-        self, x: Enclosed, function: str, *, result: Format | None = None, role: Role = Role.ACTIVATION
+        self,
+        x: Enclosed,
+        function: str,
+        *,
+        result: Format | None = None,
+        role: Role = Role.ACTIVATION,
+        members: Callable[[], Sequence[tuple[int, ...]]] | None = None,
     ) -> Enclosed:
         import numpy as np
 
         if result is None or function not in INCREASING:
             raise UnsupportedLayer(f"{function} is no increasing function of a known format")
-        apply, kept = INCREASING[function], FixedPoint.of(result)
-        seen = _stored(x, next(self._operands))
+        apply, kept, operand = INCREASING[function], FixedPoint.of(result), next(self._operands)
+        seen = x if operand is None else _stored(x, operand)
         least, most = (each * 2.0**-kept.fraction for each in kept.interval)
-        half = 2.0 ** -(kept.fraction + 1) + SLACK
+        half = 2.0 ** -(kept.fraction + 1) + SLACK + (STRAIGHT[function] if operand is None else 0.0)
         return self._made(
             Enclosed(
                 value=apply(x.value),
@@ -276,6 +292,9 @@ class Enclosures:
             fraction=parts[0].fraction,
         )
         return self._made(found, *parts)
+
+    def piece(self, memory: Enclosed, x: Enclosed, elements: Size, *, pieces: Size) -> Enclosed:
+        raise UnsupportedLayer("a piece of a memory is chosen by what may be on either side of its end")
 
     def magnitude(self, x: Enclosed) -> Enclosed:
         raise UnsupportedLayer("what becomes of a sign is not followed")
@@ -363,4 +382,6 @@ def _tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
+# How far straight pieces are from the function, at most.
+STRAIGHT = {"sigmoid": 0.0190, "tanh": 0.0380}
 INCREASING: Mapping[str, Callable[[Array], Array]] = {"sigmoid": _sigmoid, "softplus": _softplus, "tanh": _tanh}

@@ -15,11 +15,11 @@ class Verdict:
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
-    equal and within its bound. idealised: additions of one execution that the published form charges otherwise, with both figures and
-    the reason. weights: drawn, given, or what of them was not given. rounding, overflow: of what is stored. saturated:
-    whether a quantiser held a number back or a table was read at its end; None without states. deviation: the greatest
-    distance from `reference`, results in real numbers; bound: the greatest that rounding, limits and tables allow; None
-    where the equations leave numbers open.
+    equal and within its bound. idealised: additions of one execution that the published form charges otherwise, with
+    both figures and the reason. weights: drawn, given, or what of them was not given. rounding, overflow: of what is
+    stored. saturated: whether a quantiser held a number back or a table was read at its end; None without states.
+    deviation: the greatest distance from `reference`, results in real numbers; bound: the greatest that rounding,
+    limits and tables allow; None where the equations leave numbers open.
     """
 
     name: str

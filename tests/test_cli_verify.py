@@ -22,9 +22,12 @@ hidden = 2
 weight = { bits = 8 }
 input = { bits = 8 }
 [[layer]]
-kind = "kan"
+kind = "qrnn_rnn"
+steps = 2
 inputs = 2
-units = 3
+hidden = 3
+depth = 1
+outputs = 3
 [[layer]]
 kind = "dense"
 inputs = 3
@@ -50,7 +53,7 @@ def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[2].split()[:5] == ["lstm", "mac", "drawn", "40", "20"] and lines[2].split()[6:8] == ["equal", "equal"]
     # 6 products, 4 additions, 2 biases.
     assert lines[3].split() == ["dense", "mac", "drawn", "40", "1", "12", "equal", "equal", "-", "0", "0"]
-    assert lines[5] == "kan: not proved: there is no kernel of kan"
+    assert lines[5] == "qrnn_rnn: not proved: there is no kernel of qrnn_rnn"
     assert lines[6].startswith("weights and inputs drawn from seed 7; schedule unrolled; elaborated by pyosys ")
 
 
@@ -70,6 +73,7 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "values_equal": True,
         "counts_equal": True,
         "first_difference": "",
+        "inner_operations": 0,
         "idealised": [],
         "weights": "drawn",
         "rounding": "TRN",
@@ -94,7 +98,10 @@ def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], m
     [
         (["--layer", "lstn"], "--layer: no layer is called 'lstn'; did you mean 'lstm'? [E-LAYER-NAME]"),
         (["--vectors", "0"], "--vectors 0 is out of range; choose 1 to 1000000 [E-USAGE]"),
-        (["--layer", "kan"], "{spec}: layer 'kan': nothing to prove: there is no kernel of kan [E-KERNEL-LAYER]"),
+        (
+            ["--layer", "q*"],
+            "{spec}: layer 'qrnn_rnn': nothing to prove: there is no kernel of qrnn_rnn [E-KERNEL-LAYER]",
+        ),
         (
             ["--layer", "dense", "--quant", "fp32"],
             "{spec}: layer 'dense': weight is float32, a kernel needs fixed point; give formats with quant='w8a8' "

@@ -33,6 +33,17 @@ DRAWN: dict[str, Callable[[Draw], Layer]] = {
     "conv2d": lambda n: nc.Conv2D(
         height=n(4, 7), width=n(4, 7), channels=n(1, 3), filters=n(1, 3), kernel_size=n(1, 3), bias=bool(n(0, 1))
     ),
+    "attention": lambda n: nc.Attention(
+        heads=n(1, 2), queries=n(1, 3), keys=n(1, 4), key_size=n(1, 3), value_size=n(1, 3)
+    ),
+    "kan": lambda n: nc.KAN(
+        inputs=n(1, 4),
+        units=n(1, 3),
+        order=n(0, 3),
+        grid=n(1, 6),
+        basis=("bspline", "grbf", "chebyshev", "fourier")[n(0, 3)],
+    ),
+    "organism": lambda n: nc.Organism(inputs=n(1, 3), units=n(1, 3), particle=(n(1, 4), n(1, 3), 1)),
     "rnn": lambda n: nc.RNN(steps=n(1, 9), inputs=n(1, 5), hidden=n(1, 5), bias=bool(n(0, 1))),
     "lstm": lambda n: nc.LSTM(steps=n(1, 9), inputs=n(1, 4), hidden=n(1, 3), peepholes=bool(n(0, 1))),
     "gru": lambda n: nc.GRU(steps=n(1, 9), inputs=n(1, 4), hidden=n(1, 3), linear_before_reset=bool(n(0, 1))),
