@@ -26,7 +26,7 @@ from .netlist import Graph, Operand, Port
 from .nodes import width_of
 from .selecting import arranged, extremes, nearest, taken
 from .selecting import chosen as choice
-from .signs import magnitude, rectified, signed
+from .signs import magnitude, moved, rectified, signed
 from .stated import integer, interval, point, whole
 from .sums import check_values, known_sums, product_interval, sums
 from .trees import tree
@@ -346,8 +346,9 @@ class Netlist:
         right = self._biases(left, right) if role is Role.BIAS and right.values is not None else right
         left, right = self._placed(left), self._placed(right)
         fraction = max(left.fraction, right.fraction)
-        if left.signs and (sign < 0 or fraction > left.fraction):
-            raise UnsupportedLayer("to a magnitude are only added numbers of no more bits behind the point")
+        if left.signs and sign < 0:
+            raise UnsupportedLayer("from a magnitude nothing is subtracted")
+        left = moved(self.graph, left, fraction)
         ones = aligned(self.graph, left, fraction)
         others = paired(aligned(self.graph, right, fraction), len(ones))
         make = self.graph.add if sign > 0 else self.graph.subtract
