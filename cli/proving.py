@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nncomplexity.accounting import count
@@ -19,6 +20,7 @@ from nncomplexity.provable import operands_of
 from .parts import Subject
 
 if TYPE_CHECKING:
+    from nncomplexity.hw.elaborate import Design
     from nncomplexity.hw.nodes import Operator
     from nncomplexity.hw.proof import Verdict
 
@@ -56,6 +58,7 @@ def outcomes(subjects: Sequence[Subject], options: Options, jobs: int) -> Iterat
 
     Raises: what is no ComplexityError, as it was raised by the proof.
     """
+    _elaborations.cache_clear()
     tasks: list[Task] = [(each.part, each.weights, options) for each in subjects if each.part is not None]
     alone = jobs == 1 or len(tasks) < 2
     found = iter(map(_proved, tasks)) if alone else _in_processes(tasks, min(jobs, len(tasks)))
@@ -83,6 +86,14 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@cache
+def _elaborations() -> Callable[[str, str], Design]:
+    """What equal kernels of one command, in one process, are elaborated by once."""
+    from nncomplexity.hw.elaborations import Elaborations
+
+    return Elaborations()
+
+
 def _proved(task: Task) -> Outcome:
     # numpy comes with the kernels: no other command waits for it.
     from nncomplexity.hw.bundles import UnsupportedLayer
@@ -102,6 +113,7 @@ def _proved(task: Task) -> Outcome:
             seed=options.seed,
             modes=(Rounding(options.rounding), Overflow(options.overflow)),
             reference=onnx_values,
+            elaborator=_elaborations(),
             simulator=options.simulator,
             seconds=options.seconds,
         )

@@ -72,6 +72,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     if not isinstance(layer, Layer):
         raise Unprovable(f"there is no kernel of {quoted(row.op, 40)}")
     _check(layer)
+    _check_size(layer, wanted.most)
     known = {name: matrix for name, matrix in row.operands.items() if name not in ("partial", "input")}
     if any(matrix.varied for matrix in row.operands.values()):
         raise Unprovable("its numbers have widths of their own, a kernel has one for all numbers of an operand")

@@ -96,6 +96,7 @@ def prove(
     seed: int = 0,
     modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
     reference: Reference | None = None,
+    elaborator: Callable[[str, str], Design] | None = None,
     simulator: str = BUILTIN,
     seconds: float = SECONDS,
 ) -> Verdict:
@@ -103,14 +104,15 @@ def prove(
 
     own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
     a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
-    results are compared with; the equations do where it knows no such layer.
+    results are compared with; the equations do where it knows no such layer. elaborator: what makes a design of a text
+    and its top module, in place of `elaborate`.
     """
     check_simulator(simulator)
     trial = prepared(
         part, weights=weights, own=own, style=style, activation=activation, vectors=vectors, seed=seed, modes=modes
     )
     text = emit(trial.kernel.graph)
-    design = elaborate(text, TOP)
+    design = (elaborator or elaborate)(text, TOP)
     run = None
     if simulator != BUILTIN:
         run = run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds)
