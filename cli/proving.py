@@ -130,10 +130,7 @@ def compared(subjects: Sequence[Subject], verdicts: Sequence[Verdict | None]) ->
     for place, subject in enumerate(subjects):
         if subject.row is not None and verdicts[place] is not None:
             rows.setdefault(id(subject.row), []).append(place)
-    found = [
-        replace(verdict, weights=f"{verdict.weights}, zero points apart") if verdict and subject.apart else verdict
-        for subject, verdict in zip(subjects, verdicts, strict=True)
-    ]
+    found = [verdict and _noted(subject, verdict) for subject, verdict in zip(subjects, verdicts, strict=True)]
     for places in rows.values():
         row, last = subjects[places[0]].row, found[places[-1]]
         assert row is not None and last is not None
@@ -141,6 +138,17 @@ def compared(subjects: Sequence[Subject], verdicts: Sequence[Verdict | None]) ->
             shown = last.first_difference or difference
             found[places[-1]] = replace(last, counts_equal=False, first_difference=shown)
     return found
+
+
+def _noted(subject: Subject, verdict: Verdict) -> Verdict:
+    """The verdict with what the file says of its integers."""
+    if subject.apart:
+        verdict = replace(verdict, weights=f"{verdict.weights}, zero points apart")
+    if subject.scaled:
+        # The kernel's activations see other numbers than the model's: how far these are apart says nothing.
+        weights = f"{verdict.weights}, steps of the file"
+        verdict = replace(verdict, weights=weights, deviation=None, bound=None, within=None, reference="")
+    return verdict
 
 
 def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:

@@ -240,6 +240,27 @@ def test_each_direction_is_a_kernel(save: Save, run: Run) -> None:
     assert found[0]["deviation"] != found[1]["deviation"]
 
 
+def test_a_cell_in_steps_that_formats_do_not_say(save: Save, run: Run) -> None:
+    """Its activations see other numbers than the model's: the kernel is proved, and how far off it is says nothing."""
+
+    def stored(step: float) -> Any:
+        nodes = [
+            helper.make_node("DequantizeLinear", [f"{name}q", "s"], [name], f"dequantize {name}") for name in ("W", "R")
+        ]
+        node = helper.make_node("LSTM", ["x", "W", "R"], ["y"], "cell", hidden_size=3)
+        weights = {
+            "Wq": integers(1, 12, 2, seed=1).astype(np.int8),
+            "Rq": integers(1, 12, 3, seed=2).astype(np.int8),
+            "s": np.array(step, np.float32),
+        }
+        return model([*nodes, node], {"x": [4, 1, 2]}, weights)
+
+    for step, weights in ((1.0, "given"), (0.03, "given, steps of the file")):
+        (layer,) = verified(run, save(stored(step)), "--quant", "a:fixed<8,4>")["layers"]
+        assert layer["values_equal"] and layer["counts_equal"] and layer["weights"] == weights
+        assert (layer["deviation"] is None) == (layer["within"] is None) == (layer["reference"] == "") == (step != 1)
+
+
 def test_peepholes_have_binary_points_of_their_own(save: Save, run: Run) -> None:
     ran = run("verify", save(recurrent("LSTM", 4, peepholes=True)), "--quant", "w8a8")
     assert (ran.code, ran.out) == (2, "")
