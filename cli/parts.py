@@ -31,8 +31,8 @@ class Subject:
     """A layer by the name it is asked for, or the reason why it has no kernel (then `part` is None).
 
     weights: the file's integers by the equations' names, empty where they are drawn. missing: constants of the file
-    that are no integers and are drawn; apart: zero points of weights are taken off outside the kernel. row, repeat: the
-    row of a report it is, and how often.
+    that are no integers and are drawn; apart: zero points of weights are taken off outside the kernel; scaled: integers
+    mean other numbers than the formats say. row, repeat: the row of a report it is, and how often.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Subject:
     row: Row | None = None
     repeat: int = 1
     apart: bool = False
+    scaled: bool = False
 
 
 def add_source(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
@@ -166,6 +167,7 @@ def _modelled(arguments: argparse.Namespace) -> Iterator[Subject]:
                 row=row,
                 repeat=piece.repeat,
                 apart=piece.apart,
+                scaled=piece.scaled,
             )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from nncomplexity.catalogue import Part
@@ -18,6 +19,7 @@ from nncomplexity.provable import operands_of
 from .parts import Subject
 
 if TYPE_CHECKING:
+    from nncomplexity.hw.elaborate import Design
     from nncomplexity.hw.nodes import Operator
     from nncomplexity.hw.proof import Verdict
 
@@ -56,6 +58,7 @@ def outcomes(subjects: Sequence[Subject], options: Options, jobs: int) -> Iterat
 
     Raises: what is no ComplexityError, as it was raised by the proof.
     """
+    _elaborations.cache_clear()
     tasks: list[Task] = [(each.part, each.weights, options) for each in subjects if each.part is not None]
     alone = jobs == 1 or len(tasks) < 2
     found = iter(map(_proved, tasks)) if alone else _in_processes(tasks, min(jobs, len(tasks)))
@@ -83,6 +86,14 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@cache
+def _elaborations() -> Callable[[str, str], Design]:
+    """What equal kernels of one command, in one process, are elaborated by once."""
+    from nncomplexity.hw.elaborations import Elaborations
+
+    return Elaborations()
+
+
 def _proved(task: Task) -> Outcome:
     # numpy comes with the kernels: no other command waits for it.
     from nncomplexity.hw.bundles import UnsupportedLayer
@@ -103,6 +114,7 @@ def _proved(task: Task) -> Outcome:
             seed=options.seed,
             modes=(Rounding(options.rounding), Overflow(options.overflow)),
             reference=onnx_values,
+            elaborator=_elaborations(),
             simulator=options.simulator,
             seconds=options.seconds,
         )
@@ -119,10 +131,7 @@ def compared(subjects: Sequence[Subject], verdicts: Sequence[Verdict | None]) ->
     for place, subject in enumerate(subjects):
         if subject.row is not None and verdicts[place] is not None:
             rows.setdefault(id(subject.row), []).append(place)
-    found = [
-        replace(verdict, weights=f"{verdict.weights}, zero points apart") if verdict and subject.apart else verdict
-        for subject, verdict in zip(subjects, verdicts, strict=True)
-    ]
+    found = [verdict and _noted(subject, verdict) for subject, verdict in zip(subjects, verdicts, strict=True)]
     for places in rows.values():
         row, last = subjects[places[0]].row, found[places[-1]]
         assert row is not None and last is not None
@@ -130,6 +139,17 @@ def compared(subjects: Sequence[Subject], verdicts: Sequence[Verdict | None]) ->
             shown = last.first_difference or difference
             found[places[-1]] = replace(last, counts_equal=False, first_difference=shown)
     return found
+
+
+def _noted(subject: Subject, verdict: Verdict) -> Verdict:
+    """The verdict with what the file says of its integers."""
+    if subject.apart:
+        verdict = replace(verdict, weights=f"{verdict.weights}, zero points apart")
+    if subject.scaled:
+        # The kernel's activations see other numbers than the model's: how far these are apart says nothing.
+        weights = f"{verdict.weights}, steps of the file"
+        verdict = replace(verdict, weights=weights, deviation=None, bound=None, within=None, reference="")
+    return verdict
 
 
 def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:

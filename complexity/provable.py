@@ -56,7 +56,8 @@ class Piece:
     """One kernel of a row. repeat: how often the part's executions are the row's; a bidirectional row has two pieces.
 
     weights: integers by the equations' names, empty where they are drawn. missing: constants the file has, but not as
-    integers: they are drawn. apart: weights are the stored integers, their zero points are taken off outside.
+    integers: they are drawn. apart: weights are the stored integers, their zero points are taken off outside. scaled: a
+    cell's integers mean other real numbers than its formats say, so that its activations are those of the formats.
     """
 
     part: Part
@@ -64,6 +65,7 @@ class Piece:
     weights: Mapping[str, tuple[int, ...]]
     missing: tuple[str, ...] = ()
     apart: bool = False
+    scaled: bool = False
 
 
 def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
@@ -72,6 +74,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     if not isinstance(layer, Layer):
         raise Unprovable(f"there is no kernel of {quoted(row.op, 40)}")
     _check(layer)
+    _check_size(layer, wanted.most)
     known = {name: matrix for name, matrix in row.operands.items() if name not in ("partial", "input")}
     if any(matrix.varied for matrix in row.operands.values()):
         raise Unprovable("its numbers have widths of their own, a kernel has one for all numbers of an operand")
@@ -96,6 +99,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
             weights={each: _share(values, index, directions) for each, values in arrays.items()},
             missing=tuple(missing),
             apart=apart,
+            scaled=isinstance(layer, Recurrent) and _scaled(layer, row),
         )
         for index, name in enumerate(_names(row.path, directions))
     ]
@@ -116,6 +120,18 @@ def operands_of(part: Part, weights: Mapping[str, tuple[int, ...]]) -> dict[str,
 
 def _names(path: str, directions: int) -> list[str]:
     return [path] if directions == 1 else [f"{path} ({way})" for way in DIRECTIONS]
+
+
+def _scaled(layer: Recurrent, row: Row) -> bool:
+    """Whether a step or a zero point of the file is not that of the format."""
+    for name, encoding in row.encodings.items():
+        if name.startswith("bias"):
+            continue
+        recurs = name.startswith(("recurrent", "peephole"))
+        format = layer.recurrent if recurs else layer.weight if name.startswith("weight") else layer.input
+        if encoding.shift is None or encoding.zero_point != 0 or -encoding.shift != format.fraction:
+            return True
+    return False
 
 
 def _share(values: list[int], index: int, directions: int) -> tuple[int, ...]:

@@ -38,6 +38,9 @@ from .verilog import emit
 __all__ = ["Differences", "Verdict", "judged", "prove", "verify"]
 
 
+Elaborator = Callable[[str, str], Design]
+
+
 class Differences(NamedTuple):
     """What was found to differ before a kernel was looked at."""
 
@@ -104,6 +107,7 @@ def prove(
     seed: int = 0,
     modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
     reference: Reference | None = None,
+    elaborator: Elaborator = elaborate,
     simulator: str = BUILTIN,
     seconds: float = SECONDS,
 ) -> Verdict:
@@ -111,7 +115,8 @@ def prove(
 
     own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
     a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
-    results are compared with; the equations do where it knows no such layer.
+    results are compared with; the equations do where it knows no such layer. elaborator: what makes a design of a text
+    and its top module, in place of `elaborate`.
     """
     check_simulator(simulator)
     trial = prepared(
@@ -125,15 +130,18 @@ def prove(
         seed=seed,
         modes=modes,
     )
-    found = _folded(trial, simulator) if schedule == FOLDED else _unrolled(trial, simulator, seed, seconds)
+    if schedule == FOLDED:
+        found = _folded(trial, simulator)
+    else:
+        found = _unrolled(trial, simulator, seed, seconds, elaborator)
     found = replace(found, weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))
 
 
-def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float) -> Verdict:
+def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborator: Elaborator) -> Verdict:
     text = emit(trial.kernel.graph)
-    design = elaborate(text, TOP)
+    design = elaborator(text, TOP)
     if simulator == BUILTIN:
         return judged(trial, design)
     return judged(trial, design, run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds))

@@ -18,7 +18,9 @@ from nncomplexity.catalogue import Part
 from nncomplexity.cli import proving
 from nncomplexity.cli.main import main
 from nncomplexity.cli.parts import subjects
+from nncomplexity.hw import elaborations
 from nncomplexity.hw.building import build
+from nncomplexity.hw.elaborate import elaborate
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -122,9 +124,8 @@ def test_table(save: Save, run: Run) -> None:
 def test_json_says_what_was_compared(save: Save, run: Run) -> None:
     found = verified(run, save(quantized()), "--style", "shiftadd", "--rounding", "RND", "--overflow", "SAT")
     (layer,) = found["layers"]
-    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") >= layer.pop("adders") > 0
-    assert layer.pop("elaborator").startswith("pyosys ")
-    assert layer == {
+    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
+    said = {
         "name": "product",
         "style": "shiftadd",
         "schedule": "unrolled",
@@ -148,6 +149,7 @@ def test_json_says_what_was_compared(save: Save, run: Run) -> None:
         "within": True,
         "reference": f"onnx {onnx.__version__} Gemm",
     }
+    assert {key: layer[key] for key in said} == said
 
 
 LINEAR: dict[str, tuple[Any, tuple[str, ...]]] = {
@@ -240,6 +242,27 @@ def test_each_direction_is_a_kernel(save: Save, run: Run) -> None:
     assert all(layer["values_equal"] and layer["counts_equal"] for layer in found)
     # Weights differ, so do results.
     assert found[0]["deviation"] != found[1]["deviation"]
+
+
+def test_a_cell_in_steps_that_formats_do_not_say(save: Save, run: Run) -> None:
+    """Its activations see other numbers than the model's: the kernel is proved, and how far off it is says nothing."""
+
+    def stored(step: float) -> Any:
+        nodes = [
+            helper.make_node("DequantizeLinear", [f"{name}q", "s"], [name], f"dequantize {name}") for name in ("W", "R")
+        ]
+        node = helper.make_node("LSTM", ["x", "W", "R"], ["y"], "cell", hidden_size=3)
+        weights = {
+            "Wq": integers(1, 12, 2, seed=1).astype(np.int8),
+            "Rq": integers(1, 12, 3, seed=2).astype(np.int8),
+            "s": np.array(step, np.float32),
+        }
+        return model([*nodes, node], {"x": [4, 1, 2]}, weights)
+
+    for step, weights in ((1.0, "given"), (0.03, "given, steps of the file")):
+        (layer,) = verified(run, save(stored(step)), "--quant", "a:fixed<8,4>")["layers"]
+        assert layer["values_equal"] and layer["counts_equal"] and layer["weights"] == weights
+        assert (layer["deviation"] is None) == (layer["within"] is None) == (layer["reference"] == "") == (step != 1)
 
 
 def test_peepholes_have_binary_points_of_their_own(save: Save, run: Run) -> None:
@@ -354,6 +377,26 @@ def test_jobs_change_nothing_but_the_time(save: Save, run: Run) -> None:
     together = run("verify", file, "--quant", "w6a5", "--vectors", "20", "--jobs", "2")
     assert (alone.code, alone.out) == (together.code, together.out)
     assert together.code == 0
+
+
+def test_equal_kernels_are_elaborated_once(save: Save, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(text: str, top: str) -> object:
+        made.append(text)
+        return elaborate(text, top)
+
+    monkeypatch.setattr(elaborations, "elaborate", counted)
+    weights = {"A": normal(3, 3, seed=1), "B": normal(3, 3, seed=2), "C": normal(3, 4, seed=3)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "A"], ["a"], "first"),
+        helper.make_node("MatMul", ["a", "B"], ["b"], "second"),
+        helper.make_node("MatMul", ["b", "C"], ["y"], "third"),
+    ]
+    found = verified(run, save(model(nodes, {"x": [1, 3]}, weights)), "--quant", "w6a5", "--style", "mac")["layers"]
+    # With weights on ports two layers of one size are one text, with weights of their own.
+    assert len(found) == 3 and len(made) == 2
+    assert verified(run, "m.onnx", "--quant", "w6a5", "--style", "shiftadd")["layers"] and len(made) == 5
 
 
 class Crash:

@@ -134,4 +134,8 @@ def _whole(size: Size) -> int:
 
 
 def _run(node: NodeProto, arrays: Sequence[Array | None], shape: tuple[int, ...]) -> list[Array]:
-    return [evaluated(node, OPSET, arrays)[0].reshape(shape)]
+    import numpy as np
+
+    # Its sigmoid of a large negative number overflows on the way to 0.
+    with np.errstate(over="ignore"):
+        return [evaluated(node, OPSET, arrays)[0].reshape(shape)]
