@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nncomplexity.catalogue import SUFFIXES, Part
-from nncomplexity.errors import ComplexityError, UsageError, did_you_mean, quoted
-from nncomplexity.globs import Globs
-from nncomplexity.parsers.quantization_file import read_quantization
-from nncomplexity.parsers.spec import read_spec
+from nncomplexity.errors import ComplexityError, UsageError, quoted
 from nncomplexity.render.records import render_records
 
 from .output import Output, parse_output, write_outputs
-from .pairs import parse_dims
+from .parts import parts
 
 if TYPE_CHECKING:
     from nncomplexity.hw.proof import Verdict
@@ -57,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     place = quoted(arguments.source)
     verdicts: list[Verdict] = []
     without: list[tuple[str, str]] = []
-    for part in _parts(arguments):
+    for part in parts(arguments):
         try:
             verdicts.append(prove(part, style=arguments.style, vectors=arguments.vectors, seed=arguments.seed))
         except UnsupportedLayer as error:
@@ -69,29 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise UnsupportedLayer(f"nothing to prove: {fact}").at(f"{place}: layer '{quoted(name)}'")
     code = write_outputs(outputs, lambda format: _text(format, verdicts, without, arguments.seed))
     return code or int(not all(verdicts))
-
-
-def _parts(arguments: argparse.Namespace) -> Iterator[Part]:
-    """The layers that were asked for, their formats filled in."""
-    file = arguments.source
-    if not file.lower().endswith(SUFFIXES):
-        fact = f"'{quoted(file)}' is no layer specification; verify takes {' and '.join(SUFFIXES)} files"
-        raise UsageError("E-VERIFY-INPUT", fact)
-    quantization = read_quantization(arguments.quant)
-    network, dims = read_spec(file), parse_dims(arguments.dim)
-    for name in dims:
-        if name not in network.free:
-            raise UsageError("E-BIND-DIM", f"--dim: no size is called '{quoted(name)}'; see {quoted(file)}")
-    network = network.bound(dims)
-    known = [part.name for part in network.named]
-    globs = Globs([arguments.layer])
-    if all(globs.first([name]) is None for name in known):
-        fact = f"--layer: no layer is called '{quoted(arguments.layer)}'; {did_you_mean(arguments.layer, known)}"
-        raise UsageError("E-LAYER-NAME", fact)
-    everywhere = network.accumulator(quantization)
-    for part in network.parts(quantization):
-        if globs.first([part.name]) is not None:
-            yield replace(part, accumulator=part.accumulator or everywhere)
 
 
 def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], seed: int) -> str:

@@ -20,7 +20,7 @@ from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
 from nncomplexity.layers.dense import Dense
 from nncomplexity.layers.layer import Layer
 from nncomplexity.layers.recurrent import Recurrent
-from nncomplexity.ops import Role
+from nncomplexity.ops import Inventory, Role
 from nncomplexity.quantization import parse_quantization
 
 from .building import SUPPORTED, Kernel, build
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Verdict", "prove", "verify"]
+__all__ = ["Drawn", "Verdict", "counted", "drawn", "prove", "verify"]
 
 STEPS = 20
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
@@ -110,12 +110,8 @@ def prove(
     import numpy as np
 
     filled, random = part.layer, np.random.default_rng(seed)
-    _check(part)
-    powers = isinstance(filled.weight, PowerOfTwo | AdditivePowerOfTwo)
-    chosen = style or ("shiftadd" if powers else "mac")
-    known = _weights(filled, weights or {}, random)
-    built_in = known if chosen == "shiftadd" else {}
-    kernel = build(filled, chosen, built_in)
+    made = drawn(part, random, weights=weights, style=style)
+    kernel, known, chosen, built_in = made.kernel, made.weights, made.style, made.built_in
     ports = _ports(kernel, known, random)
     design = elaborate(emit(kernel.graph), "nc_kernel")
     counts = _counts(filled, kernel, chosen, built_in, design)
@@ -134,6 +130,45 @@ def prove(
         first_difference=(values + counts + [""])[0],
         operations=sum(kernel.graph.inventory().values()),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A layer's kernel in a style, and its weights by name: those given, and drawn ones for the rest."""
+
+    kernel: Kernel
+    style: str
+    weights: Mapping[str, Sequence[int]]
+
+    @property
+    def built_in(self) -> Mapping[str, Sequence[int]]:
+        """The weights that are part of the circuit; those of the others stand on its ports."""
+        return self.weights if self.style == "shiftadd" else {}
+
+
+def drawn(
+    part: Part,
+    random: np.random.Generator,
+    *,
+    weights: Mapping[str, Sequence[int]] | None = None,
+    style: str | None = None,
+) -> Drawn:
+    """The kernel of a layer whose formats are filled in. Raises: as `verify`."""
+    _check(part)
+    powers = isinstance(part.layer.weight, PowerOfTwo | AdditivePowerOfTwo)
+    chosen = style or ("shiftadd" if powers else "mac")
+    known = _weights(part.layer, weights or {}, random)
+    kernel = build(part.layer, chosen, known if chosen == "shiftadd" else {})
+    return Drawn(kernel=kernel, style=chosen, weights=known)
+
+
+def counted(layer: Layer, style: str, known: Mapping[str, Sequence[int]], *, once: bool = False) -> Inventory:
+    """What an inference of a layer with known weights is charged, or one execution, as the counter of a style sees."""
+    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
+    operands = {
+        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
+    }
+    return count(layer, COUNTERS[style], operands=operands, once=once)
 
 
 def _check(part: Part) -> None:
@@ -193,16 +228,12 @@ def _inputs(kernel: Kernel, vectors: int, steps: int, random: np.random.Generato
 
 def _counts(layer: Layer, kernel: Kernel, style: str, known: Mapping[str, Sequence[int]], design: Design) -> list[str]:
     """Where inventory, netlist and census differ."""
-    rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    operands = {
-        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
-    }
     once = replace(layer, steps=1) if isinstance(layer, Recurrent) else layer
     times = whole(once.executions)
-    counted = operators(count(once, COUNTERS[style], operands=operands))
+    charged = operators(counted(once, style, known))
     # The netlist is one execution; rounding and limiting what is stored is charged to no layer.
     made = {op: n * times for op, n in kernel.graph.inventory().items() if op.role is not Role.REQUANTIZATION}
-    found = [_difference("inventory and netlist", counted, Counter(made))] if counted != Counter(made) else []
+    found = [_difference("inventory and netlist", charged, Counter(made))] if charged != Counter(made) else []
     seen, wanted = census(design), declared(kernel.graph)
     for row in ROWS:
         one, other = Counter(dict(getattr(wanted, row))), Counter(dict(getattr(seen, row)))

@@ -40,24 +40,30 @@ def count(
     counter: str = "paper",
     accumulator: int | None = None,
     operands: Mapping[str, Matrix] | None = None,
+    *,
+    once: bool = False,
 ) -> Inventory:
     """The inventory of a layer by a counter: its equations counted once, times their executions.
 
     accumulator: a declared width of every accumulator, in place of the one that follows from the operands.
     operands: the constants whose values are known, by the names the equations give them.
+    once: of one execution, in each direction, as hardware that all executions share.
     """
     # The paper's forms see widths, not values.
     if not operands or (counter == "paper" and not any(each.varied for each in operands.values())):
-        return _counted(layer, counter, accumulator)
-    return _run(layer, counter, accumulator, operands)
+        return _counted(layer, counter, accumulator, once)
+    return _run(layer, counter, accumulator, operands, once)
 
 
 @lru_cache(maxsize=4096)
-def _counted(layer: Countable, counter: str, accumulator: int | None) -> Inventory:
-    return _run(layer, counter, accumulator, {})
+def _counted(layer: Countable, counter: str, accumulator: int | None, once: bool) -> Inventory:
+    return _run(layer, counter, accumulator, {}, once)
 
 
-def _run(layer: Countable, counter: str, accumulator: int | None, operands: Mapping[str, Matrix]) -> Inventory:
+def _run(
+    layer: Countable, counter: str, accumulator: int | None, operands: Mapping[str, Matrix], once: bool
+) -> Inventory:
     found = COUNTERS[counter](accumulator, operands)
     layer.equations(found)
-    return found.inventory(layer.executions)
+    # The weights of both directions are there at once.
+    return found.inventory(getattr(layer, "directions", 1) if once else layer.executions)
