@@ -17,7 +17,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ __all__ = ["Row", "decoded", "encoded", "fit", "read_rows", "stored"]
 
 ROWS = Path(__file__).parent / "calibration.csv"
 DATA = Path(prediction.__file__).parent / prediction.DATA
-SEEDS = {"lut6": 280, "xilinx": 120}
+SEEDS = {"lut6": 280, "xilinx": 100}
 # Structures by letter: the names of their amounts.
 LETTERS = {
     "A": ("adder_bits", "adders"),
@@ -80,6 +80,12 @@ class Row:
         """Its operators."""
         return decoded(self.operators)
 
+    @property
+    def without_blocks(self) -> Row:
+        """The layer without the products that go to multiplier blocks."""
+        words = [word for word in self.operators.split() if word[0] != "P" or _factors(word) < prediction.LEAST]
+        return replace(self, operators=" ".join(words))
+
     def amount(self, *names: str) -> int:
         """So much of a structure in all operators."""
         return sum(dict(each).get(name, 0) * times for each, times in self.structures.items() for name in names)
@@ -87,6 +93,11 @@ class Row:
     def predicted(self, coefficients: Mapping[str, float]) -> int:
         """Look-up tables by coefficients."""
         return sum(price(dict(each), coefficients) * times for each, times in self.structures.items())
+
+
+def _factors(word: str) -> int:
+    ((found, _),) = decoded(word).items()
+    return dict(found)["factor_bits"]
 
 
 def encoded(inventory: Inventory) -> str:
@@ -164,7 +175,8 @@ def fit(rows: Sequence[Row], names: Sequence[str], result: Callable[[Row], int])
 def errors(rows: Sequence[Row], guess: Callable[[Row], float], result: Callable[[Row], int]) -> dict[str, float]:
     """Relative errors of half and of nine tenths of the layers, at most."""
     found = [abs(guess(row) / result(row) - 1) for row in rows]
-    return {name: round(float(np.quantile(found, part)), 4) for name, part in (("median", 0.5), ("ninety", 0.9))}
+    parts = {"median": 0.5, "ninety": 0.9}
+    return {name: round(float(np.quantile(found, part, method="higher")), 4) for name, part in parts.items()}
 
 
 def fitted(rows: Sequence[Row], target: str, tool: str) -> dict[str, object]:
@@ -177,11 +189,10 @@ def fitted(rows: Sequence[Row], target: str, tool: str) -> dict[str, object]:
     names = [name for letter in LETTERS.values() for name in letter]
     own, other = _parted(rows)
     if target == "xilinx":
-        # Its products go to multiplier blocks.
-        own, other = ([row for row in part if not row.dsp] for part in (own, other))
+        own, other = ([row.without_blocks for row in part] for part in (own, other))
     names = [name for name in names if any(row.amount(name) for row in own)]
     coefficients = fit(own, names, result)
-    sums, tested = ([row for row in part if row.kind in SUMS] for part in (own, other))
+    sums, tested = ([row for row in part if _shifted(row)] for part in (own, other))
     bits = np.array([row.amount(*FULL_ADDERS) / result(row) for row in sums])
     single = round(float(1 / np.median(bits)), 4)
     return {
@@ -194,6 +205,11 @@ def fitted(rows: Sequence[Row], target: str, tool: str) -> dict[str, object]:
         "single": single,
         "single_band": errors(tested, lambda row: single * row.amount(*FULL_ADDERS), result),
     }
+
+
+def _shifted(row: Row) -> bool:
+    """Whether a layer is sums of products by known weights."""
+    return row.kind in SUMS and row.style == "shiftadd"
 
 
 def _parted(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -210,7 +226,7 @@ def figure(rows: Sequence[Row]) -> str:
     """BOP, NABS and full-adder bits of shift-add layers against their look-up tables, as an SVG text."""
     from nncomplexity.render.scatter import Panel, scatter
 
-    shown = [row for row in rows if row.kind in SUMS and row.style == "shiftadd"]
+    shown = [row for row in rows if _shifted(row)]
     prices: dict[str, Callable[[Row], int]] = {
         "BOP": lambda row: row.bop,
         "NABS": lambda row: row.nabs,
@@ -245,7 +261,10 @@ def _ranked(xs: Sequence[int], ys: Sequence[int]) -> float:
 
 def said(found: Mapping[str, object], target: str) -> Iterator[str]:
     """The fit of a target in words."""
-    for name, what in (("band", "by structure"), ("single_band", "one coefficient a full-adder bit, sums alone")):
+    for name, what in (
+        ("band", "by structure"),
+        ("single_band", "one coefficient a full-adder bit, shift-add sums alone"),
+    ):
         band = found[name]
         assert isinstance(band, dict)
         yield f"{target}, {what}: median error {band['median']:.1%}, nine in ten within {band['ninety']:.1%}"

@@ -8,15 +8,15 @@ from enum import Enum
 
 from .accounting import Countable, Matrix, count
 from .encoding import Encoding
-from .expressions import Size, divide_exactly, peak
+from .expressions import Size, peak
 from .formats import Fixed, Format, parts
 from .ops import Inventory, Kind, Op, Role
 from .shapes import Shape
 
-__all__ = ["Network", "Row", "Status", "Stored", "merge", "states_of"]
+__all__ = ["Network", "Row", "Status", "Stored", "merge"]
 
 SHOWN_PATHS = 3
-BIT = Fixed(bits=1, signed=False)
+QUBIT = Fixed(bits=1, signed=False)
 
 
 class Status(Enum):
@@ -81,37 +81,14 @@ class Row:
     branches: tuple[tuple[Row, ...], ...] = ()
 
     def operations(self, counter: str, accumulator: int | None = None) -> Inventory:
-        """What the node computes in all its executions, as a counter sees it.
-
-        Two counters more than accounting has: `kernel`, the hardware that all executions share, and `schedule`, the
-        executions themselves.
-        """
-        if counter in ("kernel", "schedule"):
-            return self._kernel(accumulator) if counter == "kernel" else self._schedule()
+        """What the node computes in all its executions, as a counter sees it; hardware is there once for all."""
         width, found = self.accumulator or accumulator, Inventory()
         if self.work is not None:
             found = count(self.work, counter, width, self.operands)
-        if self.requantization is not None and counter not in ("paper", "digits"):
+        charged = counter not in ("paper", "digits") and not (counter == "schedule" and self.work is not None)
+        if self.requantization is not None and charged:
             found = found + count(self.requantization, counter, width, self.operands)
-        return found * self.repeat
-
-    def _kernel(self, accumulator: int | None) -> Inventory:
-        """Operators and registers of one execution, known weights shifted and added; repeats share them."""
-        width, found = self.accumulator or accumulator, Inventory()
-        for part in (self.work, self.requantization):
-            if part is not None:
-                found = found + count(part, "shiftadd", width, self.operands, once=True)
-        return found if self.work is None else found + states_of(self.work)
-
-    def _schedule(self) -> Inventory:
-        """The executions of the node's equations, one after the other."""
-        part = self.work if self.work is not None else self.requantization
-        once = Op(Kind.EXECUTION, Role.SCHEDULE, BIT, BIT, BIT)
-        if part is None:
-            return Inventory()
-        # Two directions are two kernels, which run at once.
-        times = divide_exactly(part.executions, getattr(part, "directions", 1))
-        return Inventory({once: part.executions if times is None else times}) * self.repeat
+        return found if counter == "kernel" else found * self.repeat
 
     def standing(self, convention: str) -> Status:
         """The status in a convention: a node that only requantizes is free where that is not charged."""
@@ -126,10 +103,10 @@ class Row:
                 op = Op(Kind.STORE, Role.PARAMETER, format, format, format)
                 counts[op] = counts.get(op, 0) + elements
         for name, units in self.resources.items():
-            op = Op(Kind.QUANTUM, Role.QUANTUM, BIT, BIT, BIT, function=name)
+            op = Op(Kind.QUANTUM, Role.QUANTUM, QUBIT, QUBIT, QUBIT, function=name)
             counts[op] = units * self.repeat
         if self.padding is not None:
-            counts[Op(Kind.PADDING, Role.INPUT, BIT, BIT, BIT)] = self.padding * self.repeat
+            counts[Op(Kind.PADDING, Role.INPUT, QUBIT, QUBIT, QUBIT)] = self.padding * self.repeat
         return Inventory(counts) + (self.written or Inventory()) * self.repeat
 
     def within(self, prefix: str, repeat: Size) -> Row:
@@ -140,15 +117,6 @@ class Row:
     def unexecuted(self) -> Row:
         """The row as part of a branch that is not charged."""
         return replace(self, repeat=0, alternative=True, branches=())
-
-
-def states_of(work: Countable) -> Inventory:
-    """The numbers that work keeps from one execution to the next, those of each direction apart."""
-    states: dict[Op, Size] = {}
-    for elements, format in getattr(work, "states", ()):
-        op = Op(Kind.STORE, Role.STATE, format, format, format)
-        states[op] = states.get(op, 0) + elements * getattr(work, "directions", 1)
-    return Inventory(states)
 
 
 def merge(rows: Iterable[Row]) -> list[Row]:

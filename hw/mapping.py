@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nncomplexity.accounting import count
+from nncomplexity.accounting import count, states_of
 from nncomplexity.catalogue import Part
 from nncomplexity.layers.layer import Layer
-from nncomplexity.network import states_of
 from nncomplexity.ops import Inventory, Kind
 
 from .cache import Cache

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Drawn", "Verdict", "counted", "drawn", "prove", "verify"]
+__all__ = ["Drawn", "Verdict", "counted", "drawn", "operands_of", "prove", "verify"]
 
 STEPS = 20
 COUNTERS = {"mac": "exact", "shiftadd": "shiftadd"}
@@ -164,11 +164,13 @@ def drawn(
 
 def counted(layer: Layer, style: str, known: Mapping[str, Sequence[int]], *, once: bool = False) -> Inventory:
     """What an inference of a layer with known weights is charged, or one execution, as the counter of a style sees."""
+    return count(layer, COUNTERS[style], operands=operands_of(layer, known), once=once)
+
+
+def operands_of(layer: Layer, known: Mapping[str, Sequence[int]]) -> dict[str, Matrix]:
+    """Weights by name as counting reads them."""
     rows = {name.partition(".")[2]: len(values) for name, values in known.items() if name.startswith("bias")}
-    operands = {
-        name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()
-    }
-    return count(layer, COUNTERS[style], operands=operands, once=once)
+    return {name: _matrix(values, rows.get(name.partition(".")[2], _outputs(layer))) for name, values in known.items()}
 
 
 def _check(part: Part) -> None:

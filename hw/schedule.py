@@ -13,8 +13,8 @@ from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Inventory
 
 __all__ = ["OVERHEAD", "Schedule", "folded", "products", "unrolled"]
 
-# Cycles of a folded execution in which no product is made.
-OVERHEAD = 0
+# Cycles of a folded execution in which no product is made: the one in which its results are valid.
+OVERHEAD = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ def unrolled(executions: int = 1) -> Schedule:
 def folded(inventory: Inventory, executions: int = 1) -> Schedule:
     """One multiply-accumulate unit: a cycle for every product of a sum of an execution, and a fixed overhead.
 
-    inventory: what one execution is charged, dense. An execution without products still takes a cycle.
+    inventory: what one execution is charged, dense.
     """
-    cycles = max(products(inventory) + OVERHEAD, 1)
+    cycles = products(inventory) + OVERHEAD
     return Schedule(name="folded", latency=cycles, interval=cycles, executions=executions)
 
 

@@ -5,6 +5,7 @@ exact: a kernel of real multipliers and balanced adder trees, every wire as narr
 shiftadd: the same kernel where the digits of known weights are shifted and added instead of multiplied.
 digits: the paper's forms with the signed digits of known weights in place of their bound.
 shared: shiftadd after subexpressions that occur twice are computed once.
+kernel: one kernel of shiftadd that all executions share, and its states. schedule: the executions themselves.
 
 A convention is what a report is asked for; it names the counter that prices each metric.
 """
@@ -18,12 +19,13 @@ from ..ops import Inventory
 from .counter import Countable, Signal
 from .digits import DigitsCounter
 from .exact import ExactCounter
+from .hardware import directions_of, schedule, states_of
 from .matrix import Arrangement, Matrix, statistics_of
 from .paper import PaperCounter
 from .shared import SharedCounter
 from .shift_add import ShiftAddCounter
 
-__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "statistics_of"]
+__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "states_of", "statistics_of"]
 
 CONVENTIONS = ("paper", "exact")
 COUNTERS: dict[str, type[PaperCounter] | type[ExactCounter]] = {
@@ -49,6 +51,10 @@ def count(
     operands: the constants whose values are known, by the names the equations give them.
     once: of one execution, in each direction, as hardware that all executions share.
     """
+    if counter == "schedule":
+        return schedule(layer)
+    if counter == "kernel":
+        return count(layer, "shiftadd", accumulator, operands, once=True) + states_of(layer)
     # The paper's forms see widths, not values.
     if not operands or (counter == "paper" and not any(each.varied for each in operands.values())):
         return _counted(layer, counter, accumulator, once)
@@ -65,5 +71,4 @@ def _run(
 ) -> Inventory:
     found = COUNTERS[counter](accumulator, operands)
     layer.equations(found)
-    # The weights of both directions are there at once.
-    return found.inventory(getattr(layer, "directions", 1) if once else layer.executions)
+    return found.inventory(directions_of(layer) if once else layer.executions)

@@ -33,7 +33,7 @@ METRICS = tuple(
             "Cycles folded",
             "paper",
             products,
-            "clock cycles of kernels folded onto one multiply-accumulate unit, one for each MAC, layer after layer",
+            "clock cycles of kernels folded onto one multiply-accumulate unit in which it works, one for each MAC",
         ),
     )
 )

@@ -64,8 +64,10 @@ def calibration(target: str = "lut6") -> Calibration:
 @lru_cache(maxsize=4096)
 def priced(op: Op, target: str = "lut6") -> int | None:
     """Look-up tables of one operator, a whole number; None where nothing is known of it."""
-    found = structure(op)
-    return None if found is None else price(found, calibration(target).coefficients)
+    found, coefficients = structure(op), calibration(target).coefficients
+    if target == "xilinx" and op.kind is Kind.MULTIPLY and found and "product_bits" in found and tiles(op):
+        return 0  # It goes to multiplier blocks.
+    return None if found is None or not found.keys() <= coefficients.keys() else price(found, coefficients)
 
 
 def price(found: Mapping[str, int], coefficients: Mapping[str, float]) -> int:
