@@ -229,7 +229,7 @@ def figure(rows: Sequence[Row]) -> str:
     shown = [row for row in rows if _shifted(row)]
     prices: dict[str, Callable[[Row], int]] = {
         "BOP": lambda row: row.bop,
-        "NABS": lambda row: row.nabs,
+        "NABS as published": lambda row: row.nabs,
         "full-adder bits": lambda row: row.amount(*FULL_ADDERS),
     }
     panels = []

@@ -58,7 +58,9 @@ def _draw(axes: Axes, panel: Panel) -> None:
     for (family, points), colour, marker in zip(panel.points.items(), COLOURS, MARKERS, strict=False):
         xs, ys = [x for x, _ in points], [y for _, y in points]
         axes.scatter(xs, ys, s=14, color=colour, marker=marker, alpha=0.75, linewidths=0, label=family)
-    end = max((x for points in panel.points.values() for x, _ in points), default=0)
+    known = [point for points in panel.points.values() for point in points]
+    # As far as there are points beside it.
+    end = min(max((x for x, _ in known), default=0), max((y for _, y in known), default=0) / (panel.line or 1))
     axes.plot([0, end], [0, panel.line * end], color=GREY, linewidth=0.8, label=panel.remark)
     axes.set_xlabel(panel.x_label)
     for side in ("top", "right"):
