@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .building import build
     from .proof import Verdict, verify
+    from .synth import Synthesis, synthesise
     from .verilog import emit
 
-__all__ = ["KERNELS", "Verdict", "build", "emit", "verify"]
+__all__ = ["KERNELS", "Synthesis", "Verdict", "build", "emit", "synthesise", "verify"]
 
 # Kinds of the catalogue that have a kernel.
 KERNELS = ("dense", "conv1d", "conv2d", "rnn", "lstm", "gru", "lstm1997")
 
-_HOMES = {"Verdict": "proof", "build": "building", "emit": "verilog", "verify": "proof"}
+_HOMES = {
+    "Synthesis": "synth",
+    "Verdict": "proof",
+    "build": "building",
+    "emit": "verilog",
+    "synthesise": "synth",
+    "verify": "proof",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -19,10 +19,12 @@ from nncomplexity.formats import AdditivePowerOfTwo, Binary, Fixed, Format, Powe
 from nncomplexity.hw import KERNELS, build
 from nncomplexity.hw.schedule import products
 from nncomplexity.hw.tables import TABLE_BITS as LONGEST
+from nncomplexity.kinds import fields_of, required
 from nncomplexity.layers import layer_class
 from nncomplexity.metrics import BY_KEY, METRICS
 from nncomplexity.metrics.prediction import DATA, TABLE_BITS, Calibration, calibration, priced, structure, tiles
-from nncomplexity.ops import Kind, Op, Role
+from nncomplexity.network import Row, Status
+from nncomplexity.ops import Inventory, Kind, Op, Role
 from nncomplexity.quantization import parse_quantization
 from reference.quantized_files import File
 
@@ -34,6 +36,12 @@ import layers_drawn  # noqa: E402
 
 HARDWARE = ("nlg", "lut", "ff", "dsp")
 CYCLES = ("cycles", "cycles_folded")
+# Sizes of a layer of any kind, all different where that matters.
+SIZES = {
+    **{"inputs": 3, "units": 2, "hidden": 2, "steps": 4, "outputs": 2, "channels": 2, "filters": 3, "kernel_size": 2},
+    **{"length": 9, "height": 5, "width": 4, "reservoir": 5, "rank": 3, "samples": 4, "centroids": 2},
+}
+CHOSEN = {"esn": {"nonzeros_per_row": 2}}
 FLOAT = nc.formats.format_of_dtype("float32")
 
 
@@ -203,14 +211,23 @@ def test_steps_and_windows_share_one_kernel(key: str) -> None:
     assert short == long
 
 
+def test_repeats_of_a_row_share_its_hardware_and_take_their_cycles() -> None:
+    layer = nc.GRU(steps=5, inputs=3, hidden=2, weight=fixed(4), input=fixed(4), activation=fixed(4))
+    layer = replace(layer, recurrent=fixed(4))
+    one, many = (Row(name="g", op="GRU", domain="", status=Status.COUNTED, work=layer, repeat=n) for n in (1, 7))
+    assert one.operations("kernel") == many.operations("kernel")
+    assert many.operations("schedule") == one.operations("schedule") * 7
+    assert many.operations("schedule").total(BY_KEY["cycles"].weight) == 35
+    # A row that only brings numbers to their integers runs as often as it does that.
+    alone = Row(name="q", op="Q", domain="", status=Status.COUNTED, requantization=nc.Dense(inputs=1, units=1, steps=3))
+    assert alone.operations("schedule").total(BY_KEY["cycles"].weight) == 3
+    assert Row(name="r", op="Reshape", domain="", status=Status.FREE).operations("schedule") == Inventory()
+
+
 @pytest.mark.parametrize("kind", KERNELS)
 def test_flip_flops_are_the_registers_of_the_kernel(kind: str) -> None:
-    sizes = {
-        "dense": {"inputs": 3, "units": 2},
-        "conv1d": {"length": 9, "channels": 2, "filters": 3, "kernel_size": 2},
-        "conv2d": {"height": 5, "width": 4, "channels": 2, "filters": 3, "kernel_size": 2},
-    }
-    layer = layer_class(kind)(**sizes.get(kind, {"steps": 4, "inputs": 3, "hidden": 2}))
+    needed = [name for name, field in fields_of(kind).items() if required(kind, field)]
+    layer = layer_class(kind)(**{name: SIZES[name] for name in needed}, **CHOSEN.get(kind, {}))
     (part,) = Network([layer]).parts(parse_quantization("w4a5"))
     assert values(part.layer, keys=("ff",)) == {"ff": build(part.layer, "mac").graph.registers}
 
