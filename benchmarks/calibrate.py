@@ -17,7 +17,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +80,6 @@ class Row:
         """Its operators."""
         return decoded(self.operators)
 
-    @property
-    def without_blocks(self) -> Row:
-        """The layer without the products that go to multiplier blocks."""
-        words = [word for word in self.operators.split() if word[0] != "P" or _factors(word) < prediction.LEAST]
-        return replace(self, operators=" ".join(words))
-
     def amount(self, *names: str) -> int:
         """So much of a structure in all operators."""
         return sum(dict(each).get(name, 0) * times for each, times in self.structures.items() for name in names)
@@ -93,11 +87,6 @@ class Row:
     def predicted(self, coefficients: Mapping[str, float]) -> int:
         """Look-up tables by coefficients."""
         return sum(price(dict(each), coefficients) * times for each, times in self.structures.items())
-
-
-def _factors(word: str) -> int:
-    ((found, _),) = decoded(word).items()
-    return dict(found)["factor_bits"]
 
 
 def encoded(inventory: Inventory) -> str:
@@ -189,7 +178,8 @@ def fitted(rows: Sequence[Row], target: str, tool: str) -> dict[str, object]:
     names = [name for letter in LETTERS.values() for name in letter]
     own, other = _parted(rows)
     if target == "xilinx":
-        own, other = ([row.without_blocks for row in part] for part in (own, other))
+        # Multiplier blocks take in additions that stand behind them.
+        own, other = ([row for row in part if not row.dsp] for part in (own, other))
     names = [name for name in names if any(row.amount(name) for row in own)]
     coefficients = fit(own, names, result)
     sums, tested = ([row for row in part if _shifted(row)] for part in (own, other))

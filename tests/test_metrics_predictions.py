@@ -116,6 +116,13 @@ def test_no_table_holds_a_function_of_two_operands() -> None:
         assert priced(divided) is None and BY_KEY["nlg"].weight(divided) is None
 
 
+def test_a_device_with_blocks_leaves_what_stands_behind_them_open() -> None:
+    short, long = (op(Kind.MULTIPLY, fixed(bits), fixed(4), fixed(bits + 4)) for bits in (4, 8))
+    assert (tiles(short), tiles(long)) == (0, 1)
+    assert priced(long, "xilinx") is None and isinstance(priced(short, "xilinx"), int)
+    assert isinstance(priced(sum_of(9), "xilinx"), int) and isinstance(priced(long), int)
+
+
 def test_gates_by_the_declared_convention() -> None:
     """Counted by hand: 5 a full adder, 2 a half adder, an AND and a full adder a bit of an array, 3 a choice."""
     weight = BY_KEY["nlg"].weight
@@ -156,10 +163,16 @@ def test_the_data_are_part_of_the_package() -> None:
 @pytest.mark.parametrize("target", calibrate.SEEDS)
 def test_the_coefficients_are_the_fit_of_the_stored_results(target: str) -> None:
     rows, before = calibrate.read_rows(), calibrate.stored()
-    found = calibrate.fitted(
-        [row for row in rows if getattr(row, target)], target, calibrate.tool_of(before, measured=False)
-    )
-    assert found == before[target]
+    known = [row for row in rows if getattr(row, target)]
+    found = calibrate.fitted(known, target, calibrate.tool_of(before, measured=False))
+    numbers = ("coefficients", "band", "single_band", "single")
+    stored = before[target]
+    assert {key: found[key] for key in found if key not in numbers} == {
+        key: stored[key] for key in stored if key not in numbers
+    }
+    # Least squares of another library's rounding may differ in a last digit.
+    for key in numbers:
+        assert found[key] == pytest.approx(stored[key], abs=0.005), key
 
 
 def test_the_band_is_what_the_tested_layers_say() -> None:

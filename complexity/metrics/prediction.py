@@ -20,6 +20,8 @@ DATA = "calibration.json"
 TABLE_BITS = 10
 # A multiplier block takes 25 x 18 bits; of a longer factor every further block adds 17; less stays outside.
 BLOCK, FURTHER, LEAST = (25, 18), 17, 9
+# Targets whose long products go to blocks.
+BLOCKED = frozenset({"xilinx"})
 # Functions of two operands: no table holds them.
 TWO_OPERANDS = frozenset({"division", "modulo", "pow"})
 
@@ -65,9 +67,11 @@ def calibration(target: str = "lut6") -> Calibration:
 def priced(op: Op, target: str = "lut6") -> int | None:
     """Look-up tables of one operator, a whole number; None where nothing is known of it."""
     found, coefficients = structure(op), calibration(target).coefficients
-    if target == "xilinx" and op.kind is Kind.MULTIPLY and found and "product_bits" in found and tiles(op):
-        return 0  # It goes to multiplier blocks.
-    return None if found is None or not found.keys() <= coefficients.keys() else price(found, coefficients)
+    if found is None or not found.keys() <= coefficients.keys():
+        return None
+    # Multiplier blocks take in additions that stand behind them: what is left is not known.
+    blocked = target in BLOCKED and "product_bits" in found and tiles(op) > 0
+    return None if blocked else price(found, coefficients)
 
 
 def price(found: Mapping[str, int], coefficients: Mapping[str, float]) -> int:
