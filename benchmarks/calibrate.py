@@ -17,6 +17,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -265,13 +266,16 @@ def main() -> None:
     """Measure, fit, print; store and plot where that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1, help="layers measured at once")
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     arguments = parser.parse_args()
     before = stored() if DATA.exists() else {}
     if arguments.measure:
         cache = Cache(cache_folder() / "synth")
-        write_rows([measured(seed, cache) for seed in range(max(SEEDS.values()))])
+        # Threads are enough: the work is done in processes of the tool.
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            write_rows(list(pool.map(lambda seed: measured(seed, cache), range(max(SEEDS.values())))))
     rows, tool = read_rows(), tool_of(before, measured=arguments.measure)
     found = {target: fitted([row for row in rows if getattr(row, target)], target, tool) for target in SEEDS}
     for target in SEEDS:
