@@ -60,7 +60,13 @@ ROOMS = {
         "shapes",
     },
 }
-ALONE = {"sympy": {"formulas.py"}, "tabulate": {"render"}, "onnx": {"parsers"}, "google": {"parsers"}}
+ALONE = {
+    "sympy": {"formulas.py"},
+    "tabulate": {"render"},
+    "matplotlib": {"render"},
+    "onnx": {"parsers"},
+    "google": {"parsers"},
+}
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
