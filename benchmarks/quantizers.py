@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict, dataclass
 
-import numpy as np
 from nncomplexity.accounting import count
 from nncomplexity.catalogue import Network
 from nncomplexity.hw.cache import Cache, cache_folder

@@ -71,9 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
         if subject.part is None:
             without.append((subject.name, subject.reason))
             continue
-        given = {"weights": subject.weights or None, "own": bool(subject.weights)}
         try:
-            found.append(mapped(subject.part, arguments.target, **given, **settings))
+            weights, own = subject.weights or None, bool(subject.weights)
+            found.append(mapped(subject.part, arguments.target, weights=weights, own=own, **settings))
         except UnsupportedLayer as error:
             without.append((subject.name, error.fact))
         except ComplexityError as error:
@@ -118,7 +118,8 @@ def _text(format: str, found: list[Mapped], without: list[tuple[str, str]], argu
     ]
     lines += [_band(fit) for fit in [_calibration(first.target)] if fit is not None]
     lines += [f"{quoted(name)}: not synthesised: {reason}" for name, reason in without]
-    lines.append(f"weights without values in a file drawn from seed {arguments.seed}; kernels of one execution, schedule unrolled; not placed")
+    drawn = f"weights that no file gives are drawn from seed {arguments.seed}"
+    lines.append(f"{drawn}; kernels of one execution, schedule unrolled; not placed")
     return "\n".join(lines) + "\n"
 
 

@@ -12,17 +12,18 @@ from nncomplexity.ops import Inventory, Kind
 
 from .cache import Cache
 from .census import Census, census
-from .elaborate import elaborate
 from .counts import known_matrices
+from .elaborate import elaborate
 from .preparation import prepared
+from .schedule import Schedule, folded, unrolled
 from .stated import whole
 from .styles import inventory
-from .trial import TOP, Trial
-from .schedule import Schedule, folded, unrolled
 from .synth import Synthesis, synthesise, transparent
 from .tools import NetlistError
+from .trial import TOP, Trial
 
 __all__ = ["Mapped", "made_of", "mapped", "schedules"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
