@@ -27,12 +27,13 @@ def emit_bundle(
     weights: Mapping[str, Sequence[int]] | None = None,
     quant: str = "model",
     style: str | None = None,
+    activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
 ) -> Path:
     """Write the kernel of one execution of a layer as a bundle: Verilog, test bench, numbers in and out, manifest.
 
-    weights, quant, style, vectors, seed: as `verify` reads them; equal arguments make equal bytes.
+    weights, quant, style, activation, vectors, seed: as `verify` reads them; equal arguments make equal bytes.
     A directory that is there is replaced if it is empty or a bundle.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
     OutputError E-OUTPUT where the directory cannot be written; nothing half-written stays.
@@ -40,7 +41,7 @@ def emit_bundle(
     network, said = Network([layer]), parse_quantization(quant)
     (part,) = network.parts(said)
     part = replace(part, accumulator=part.accumulator or network.accumulator(said))
-    emit_part(part, directory, weights=weights, style=style, vectors=vectors, seed=seed)
+    emit_part(part, directory, weights=weights, style=style, activation=activation, vectors=vectors, seed=seed)
     return Path(directory)
 
 

@@ -33,7 +33,7 @@ from .stated import whole
 from .styles import counted_by
 from .table_census import Content, table_differences
 from .trial import FOLDED, TOP, Trial
-from .values import equation_differences, unequal
+from .values import equation_differences, place, unequal
 from .verdict import Verdict
 from .words import packed, unpacked
 
@@ -89,7 +89,7 @@ def folded_verdict(trial: Trial) -> Verdict:
     values = ["netlist and simulation: it works before it is started"] if run.early else []
     for step, (wanted, found) in enumerate(zip(trial.outputs, run.outputs, strict=False)):
         for name, numbers in found.items():
-            values += unequal(f"netlist and simulation, {name}, step {step}", wanted[name], numbers)
+            values += unequal(f"netlist and simulation, {place(name, step)}", wanted[name], numbers)
     if len(run.outputs) < trial.steps:
         waited = folded.cycles + PATIENCE
         values.append(f"netlist and simulation, step {len(run.outputs)}: not done after {waited} cycles")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["equation_differences", "simulation_differences", "unequal"]
+__all__ = ["equation_differences", "place", "simulation_differences", "unequal"]
 
 # Samples with weights of their own on the ports, for two steps.
 WEIGHTS, STEPS = 16, 2
@@ -34,7 +34,7 @@ def equation_differences(trial: Trial) -> list[str]:
         difference
         for step, (one, other) in enumerate(zip(plain, trial.outputs, strict=True))
         for name, values in one.items()
-        for difference in unequal(f"equations and netlist, {_place(name, step)}", values, other[name])
+        for difference in unequal(f"equations and netlist, {place(name, step)}", values, other[name])
     ]
 
 
@@ -88,9 +88,10 @@ def _simulated(
     for step, (name, nodes) in product(range(steps), graph.outputs.items()):
         first = graph.nodes[nodes[0]]
         other = unpacked(found[name][step], len(nodes), first.width, signed=not first.unsigned)
-        differences += unequal(f"netlist and simulation, {_place(name, step)}", wanted[step][name], other)
+        differences += unequal(f"netlist and simulation, {place(name, step)}", wanted[step][name], other)
     return differences
 
 
-def _place(name: str, step: int) -> str:
+def place(name: str, step: int) -> str:
+    """Where a difference is: the first output goes without saying."""
     return f"step {step}" if name == "y0" else f"{name}, step {step}"

@@ -106,7 +106,7 @@ def test_a_bundle_is_judged(run: Any) -> None:
         (
             ["--layer", "*", "--out", "a"],
             2,
-            "--layer '*' names 3 layers: 'gru', 'dense', 'kan'; a bundle holds one [E-LAYER-NAME]",
+            "--layer '*' names 3 layers: 'gru', 'dense', 'qrnn_rnn'; a bundle holds one [E-LAYER-NAME]",
         ),
         (
             ["--layer", "gru", "--out", "a", "--schedule", "rolled"],
@@ -121,9 +121,9 @@ def test_a_bundle_is_judged(run: Any) -> None:
         (
             ["--layer", "gru", "--out", "a", "--style", "wide"],
             2,
-            "net.toml: layer 'gru': there is no style 'wide'; choose mac or shiftadd [E-KERNEL-STYLE]",
+            "net.toml: layer 'gru': there is no style 'wide'; choose mac, shiftadd, binary, shared, da [E-KERNEL-STYLE]",
         ),
-        (["--layer", "kan", "--out", "a"], 2, "net.toml: layer 'kan': there is no kernel of kan [E-KERNEL-LAYER]"),
+        (["--layer", "qrnn_rnn", "--out", "a"], 2, "net.toml: layer 'qrnn_rnn': there is no kernel of qrnn_rnn [E-KERNEL-LAYER]"),
         (
             ["--layer", "gru", "--out", "net.toml"],
             4,
@@ -162,8 +162,8 @@ def test_a_full_disk_leaves_nothing(run: Any, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        ([], 2, "verify takes a specification or --kernel DIR, one of them [E-USAGE]"),
-        (["net.toml", "--kernel", "a"], 2, "verify takes a specification or --kernel DIR, one of them [E-USAGE]"),
+        ([], 2, "verify takes an input or --kernel DIR, one of them [E-USAGE]"),
+        (["net.toml", "--kernel", "a"], 2, "verify takes an input or --kernel DIR, one of them [E-USAGE]"),
         (
             ["--kernel", "a", "--style", "mac"],
             2,

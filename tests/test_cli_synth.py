@@ -23,9 +23,12 @@ hidden = 1
 weight = { bits = 3 }
 input = { bits = 3 }
 [[layer]]
-kind = "kan"
-inputs = 1
-units = 3
+kind = "qrnn_rnn"
+steps = 2
+inputs = 2
+hidden = 3
+depth = 1
+outputs = 3
 [[layer]]
 kind = "dense"
 inputs = 3
@@ -64,7 +67,7 @@ def test_table(spec: str, run: Run) -> None:
     # Three products and the cycle of the result, 41 times.
     folded = ["rnn", "folded", "4", "4", "41", "164", "3.28e-06", "1.25e+07"]
     assert [line.split() for line in timed.splitlines()[2:4]] == [unrolled, folded]
-    flow, remark, band, kan, seed = "\n\n".join(lines).splitlines()
+    flow, remark, band, quantum, seed = "\n\n".join(lines).splitlines()
     assert flow.startswith("lut6 by pyosys ") and flow.endswith(
         ": synth -flatten -noabc -top nc_kernel; abc -lut 6 -script +strash;dch;if,-K,6;mfs2; opt_clean"
     )
@@ -74,7 +77,7 @@ def test_table(spec: str, run: Run) -> None:
         f"predicted LUT: median error {fit.band.median:.0%}, nine in ten within {fit.band.ninety:.0%}, "
         f"on {fit.tested} layers that were not among the {fit.fitted} fitted ({fit.tool})"
     )
-    assert kan == "kan: not synthesised: there is no kernel of kan"
+    assert quantum == "qrnn_rnn: not synthesised: there is no kernel of qrnn_rnn"
     assert seed == "weights drawn from seed 7; kernels of one execution, schedule unrolled; not placed"
 
 
@@ -146,11 +149,11 @@ def test_results_are_kept_unless_not_wanted(
         (("--layer", "dens"), "--layer: no layer is called 'dens'; did you mean 'dense'? [E-LAYER-NAME]"),
         (
             ("--layer", "dense", "--style", "mic"),
-            "net.toml: layer 'dense': there is no style 'mic'; choose mac or shiftadd [E-KERNEL-STYLE]",
+            "net.toml: layer 'dense': there is no style 'mic'; choose mac, shiftadd, binary, shared, da [E-KERNEL-STYLE]",
         ),
         (
-            ("--layer", "kan"),
-            "net.toml: layer 'kan': nothing to synthesise: there is no kernel of kan [E-KERNEL-LAYER]",
+            ("--layer", "qrnn_rnn"),
+            "net.toml: layer 'qrnn_rnn': nothing to synthesise: there is no kernel of qrnn_rnn [E-KERNEL-LAYER]",
         ),
     ],
 )

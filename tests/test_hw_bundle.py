@@ -22,7 +22,7 @@ from nncomplexity.hw import directories, emit_bundle, verify_bundle
 from nncomplexity.hw.bundle_files import read_bundle
 from nncomplexity.hw.bundles import UnsupportedLayer
 from nncomplexity.hw.layer_record import recorded, restored
-from nncomplexity.hw.proof import prepared
+from nncomplexity.hw.preparation import prepared
 from nncomplexity.quantization import parse_quantization
 
 judges = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
@@ -42,7 +42,8 @@ VECTORS = 30
 
 def emitted(place: Path, name: str, **options: Any) -> Path:
     layer, quant, style = LAYERS[name]
-    return emit_bundle(layer, place, quant=quant, style=style, **{"vectors": VECTORS, **options})
+    settings = {"vectors": VECTORS, "activation": "table", **options}
+    return emit_bundle(layer, place, quant=quant, style=style, **settings)
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_the_numbers_come_back_from_their_files(tmp_path: Path, name: str) -> No
     lying = read_bundle(emitted(tmp_path / "bundle", name, seed=3))
     layer, quant, style = LAYERS[name]
     (part,) = Network([layer]).parts(parse_quantization(quant))
-    trial = prepared(part, style=style, vectors=VECTORS, seed=3)
+    trial = prepared(part, style=style, activation="table", vectors=VECTORS, seed=3)
     assert lying.changed == ()
     for found, wanted in ((lying.trial.moving, trial.moving), (lying.trial.outputs, trial.outputs)):
         assert len(found) == len(wanted)

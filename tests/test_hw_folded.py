@@ -10,7 +10,7 @@ from typing import Any
 import nncomplexity as nc
 import numpy as np
 import pytest
-from nncomplexity.catalogue import Network
+from nncomplexity.catalogue import Network, Part
 from nncomplexity.errors import UsageError
 from nncomplexity.formats import Fixed
 from nncomplexity.hw import folded_proof, verify
@@ -21,6 +21,7 @@ from nncomplexity.hw.census import census
 from nncomplexity.hw.elaborate import elaborate
 from nncomplexity.hw.folded import Folded, FoldedNetlist, fold
 from nncomplexity.hw.folded_verilog import emit_folded
+from nncomplexity.hw.preparation import prepared
 from nncomplexity.hw.tools import find_program, run_command
 from nncomplexity.hw.words import packed, unpacked
 from nncomplexity.layers.contraction import Contraction
@@ -54,9 +55,7 @@ def filled(layer: Any, quant: str) -> Any:
 
 def drawn(layer: Any, seed: int = 0) -> dict[str, Any]:
     """Weights by the names the equations give them."""
-    from nncomplexity.hw.proof import _weights
-
-    return dict(_weights(layer, {}, np.random.default_rng(seed)))
+    return dict(prepared(Part(name="", layer=layer), style="mac", vectors=1, seed=seed).known)
 
 
 @embedded
@@ -86,7 +85,7 @@ def test_the_unit_is_as_wide_as_its_widest_dot() -> None:
     weights = {"weight": [7, -8, 0] * 5, "recurrent": [-64, 63, 1, 0, -2] * 5, "bias": [1, -8, 7, 0, 2]}
     plain = filled(nc.RNN(steps=2, inputs=3, hidden=5), "w:fixed<4,4>,a:fixed<3,1>")
     one = replace(plain, input=Fixed(bits=9, integer=9), recurrent=Fixed(bits=7, integer=7))
-    folded = fold(one, weights)
+    folded = fold(one, weights, activation="table")
     assert (folded.left_bits, folded.right_bits, folded.cycles) == (9, 7, 40)
     assert folded.products == {Role.INPUT: 15, Role.RECURRENT: 25}
     # 256*8 and 4*64; three and five of them.
@@ -130,8 +129,8 @@ def test_two_variable_factors() -> None:
     design = elaborate(emit_folded(folded), "nc_kernel")
     run = folded_proof.run_folded(folded, design, moving, {})
     for step in range(2):
-        x, y = (moving[name][step].reshape(30, 4, 3) for name in ("x0", "x1"))
-        assert (run.outputs[step] == (x * y).sum(axis=2)).all()
+        x, y = moving["x0"][step], moving["x1"][step].reshape(30, 4, 3)
+        assert (run.outputs[step]["y0"] == (x[:, None] * y).sum(axis=2)).all()
     assert [cycles.tolist() for cycles in run.cycles] == [[12] * 30] * 2
 
 
@@ -301,7 +300,7 @@ def test_another_simulator_agrees(tmp_path: Any) -> None:
 
 def test_the_inventory_is_parted_by_dots() -> None:
     layer = filled(LAYERS["lstm with peepholes"], "w6a5")
-    counter = folded_proof.DotCounter()
+    counter = folded_proof.DotCounter({})
     layer.equations(counter)
     products = {op.role for op in counter.dots if op.kind in PRODUCTS}
     assert products <= LINEAR_ROLES
@@ -326,7 +325,7 @@ def test_refusals() -> None:
     x, weight = netlist.variable(5, layer.input), netlist.constant(15, layer.weight)
     with pytest.raises(UnsupportedLayer) as refused:
         netlist.dot(x, weight, terms=5, outputs=3, role=Role.INPUT, products=7, additions=4)
-    assert str(refused.value) == ("sparse sums of products are not folded; choose schedule unrolled [E-KERNEL-LAYER]")
+    assert str(refused.value) == ("a sparse product names how many terms a row has, not which; give the rows in full [E-KERNEL-LAYER]")
     with pytest.raises(UnsupportedLayer) as refused:
         netlist.dot(x, weight, terms=3, outputs=5, role=Role.INPUT)
     assert str(refused.value) == (

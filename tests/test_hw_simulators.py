@@ -23,7 +23,7 @@ from nncomplexity.cli.main import main
 from nncomplexity.errors import UsageError
 from nncomplexity.hw import emit_bundle, simulators, tools, verify, verify_bundle
 from nncomplexity.hw.package import files_of
-from nncomplexity.hw.proof import prepared
+from nncomplexity.hw.preparation import prepared
 from nncomplexity.hw.simulators import Run, run_bench
 from nncomplexity.hw.tools import NetlistError, ToolError
 from nncomplexity.hw.trial import Trial

@@ -14,11 +14,11 @@ from nncomplexity.errors import UsageError
 from nncomplexity.formats import Fixed
 from nncomplexity.hw import da, verify
 from nncomplexity.hw.bundles import UnsupportedLayer
+from nncomplexity.hw.counts import adders
 from nncomplexity.hw.evaluation import evaluate
 from nncomplexity.hw.kernels import Netlist
 from nncomplexity.hw.netlist import Graph, Operand, Operation, Port
 from nncomplexity.hw.plans import Output, Plan, Step, planned, rows_of, shared_plan
-from nncomplexity.hw.proof import adders
 from nncomplexity.hw.styles import STYLES
 from nncomplexity.hw.tools import ToolError
 from nncomplexity.hw.trees import binary_digits

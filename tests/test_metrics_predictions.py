@@ -40,6 +40,7 @@ CYCLES = ("cycles", "cycles_folded")
 SIZES = {
     **{"inputs": 3, "units": 2, "hidden": 2, "steps": 4, "outputs": 2, "channels": 2, "filters": 3, "kernel_size": 2},
     **{"length": 9, "height": 5, "width": 4, "reservoir": 5, "rank": 3, "samples": 4, "centroids": 2},
+    **{"heads": 2, "queries": 3, "keys": 2, "key_size": 2, "value_size": 3},
 }
 CHOSEN = {"esn": {"nonzeros_per_row": 2}}
 FLOAT = nc.formats.format_of_dtype("float32")

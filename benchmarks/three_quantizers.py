@@ -1,6 +1,6 @@
 """The paper's three quantizers on one dense layer: adders as bounded, as digits, shared, and what synthesis makes.
 
-    python benchmarks/quantizers.py [--inputs 8] [--units 6] [--bits 8] [--seed 0] [--target lut6]
+    python benchmarks/three_quantizers.py [--inputs 8] [--units 6] [--bits 8] [--seed 0] [--target lut6]
 
 Weights are drawn over what each quantizer allows. Adders are all of the layer: those inside its multiplications and
 those that sum the products. bound: as published, X for each product. csd: the canonical signed digits of the weights,

@@ -11,13 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
-import quantizers
+import three_quantizers
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
 
 
 def test_bounds_hold_and_powers_of_two_need_no_multiplier() -> None:
-    rows = quantizers.compared(nc.Dense(inputs=4, units=2), 5, seed=2)
+    rows = three_quantizers.compared(nc.Dense(inputs=4, units=2), 5, seed=2)
     assert [row.quantizer for row in rows] == ["uniform", "PoT", "APoT"]
     for row in rows:
         assert row.bound >= row.csd >= row.shared > 0
