@@ -65,8 +65,8 @@ def add_source(parser: argparse.ArgumentParser, nargs: str | None = None) -> Non
 def add_numbers(parser: argparse.ArgumentParser) -> None:
     """How kernels are made, and the numbers they run on."""
     add = parser.add_argument
-    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two"
-    add("--style", metavar="STYLE", help=styles)
+    styles = "mac: real multipliers, the default; shiftadd: shifts and adders, the default for powers of two; "
+    add("--style", metavar="STYLE", help=f"{styles}binary; shared; da: as da4ml shares them")
     long = "of more than ten bits: piecewise, straight lines (default), or table, of ten bits"
     add("--activation", default="piecewise", metavar="FORM", help=f"sigmoid and tanh {long}")
     add("--rounding", default="TRN", metavar="MODE", help=f"of what is stored: {', '.join(ROUNDINGS)} (default TRN)")

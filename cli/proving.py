@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from nncomplexity.accounting import count
 from nncomplexity.catalogue import Part
 from nncomplexity.errors import ComplexityError
 from nncomplexity.network import Row
@@ -32,6 +31,7 @@ class Options:
     """How every layer is proved."""
 
     style: str | None
+    schedule: str
     activation: str
     vectors: int
     seed: int
@@ -108,6 +108,7 @@ def _proved(task: Task) -> Outcome:
             weights=weights or None,
             own=bool(weights),
             style=options.style,
+            schedule=options.schedule,
             activation=options.activation,
             vectors=options.vectors,
             seed=options.seed,
@@ -157,20 +158,20 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     Of real multipliers kinds, roles and factors are compared, and of directions, which the row counts with widths that
     serve both, kinds and roles; digits that were drawn are in no report.
     """
-    from nncomplexity.hw.counts import COUNTERS
     from nncomplexity.hw.nodes import operators
+    from nncomplexity.hw.styles import PLANS, inventory
 
     digits = style != "mac"
-    if digits and not pieces[0].weights:
+    # What the two directions could share stays apart in their kernels.
+    if digits and (not pieces[0].weights or (style in PLANS and len(pieces) > 1)):
         return ""
     assert row.work is not None
-    counter = COUNTERS[style]
-    one = operators(count(row.work, counter, operands=row.operands if digits else None))
+    one = operators(inventory(row.work, style, row.operands if digits else {}))
     other: Counter[Operator] = Counter()
     for piece in pieces:
         assert piece.part is not None
-        operands = operands_of(piece.part, piece.weights) if digits else None
-        for operator, times in operators(count(piece.part.layer, counter, operands=operands)).items():
+        operands = operands_of(piece.part, piece.weights) if digits else {}
+        for operator, times in operators(inventory(piece.part.layer, style, operands)).items():
             other[operator] += times * piece.repeat
     if not digits or len(pieces) > 1:
         one, other = _without_widths(one), _without_widths(other)

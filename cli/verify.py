@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, nargs="?")
     add("--layer", metavar="GLOB", default="*", help="only the layers of these names")
     add_numbers(parser)
+    schedules = "unrolled: a step a cycle (default); folded: one multiply-accumulate unit, a product a cycle"
+    add("--schedule", metavar="SCHEDULE", default="unrolled", help=schedules)
     add("--kernel", metavar="DIR", help="judge a bundle that emit wrote, as it lies, in place of an input")
     add("--simulator", metavar="NAME", default="builtin", help="builtin (the default), verilator or iverilog")
     add("--timeout", type=float, metavar="S", help="seconds for each run of another program (default 600)")
@@ -85,6 +87,7 @@ def _layers(arguments: argparse.Namespace, seconds: float) -> tuple[list[Verdict
     """The verdicts on layers that have a kernel, the others with the reasons, and whether a tool failed."""
     options = Options(
         style=arguments.style,
+        schedule=arguments.schedule,
         activation=arguments.activation,
         vectors=arguments.vectors,
         seed=arguments.seed,
@@ -140,6 +143,11 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
     lines = [render_records("table", [_record(each) for each in verdicts])]
     lines += [f"{quoted(each.name)}: {each.first_difference}" for each in verdicts if not each]
     lines += [f"{quoted(each.name)}: {figure}" for each in verdicts for figure in each.idealised]
+    lines += [
+        f"{quoted(each.name)}: {each.adders} adders, {each.adders_alone} in style shiftadd; counts: {each.counted_by}"
+        for each in verdicts
+        if each.adders_alone is not None
+    ]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
     lines += [f"{name}: not as it was emitted; what it does was judged" for each in verdicts for name in each.changed]
     lines.append("; ".join(_ran(verdicts, arguments)))
@@ -169,6 +177,7 @@ def _record(verdict: Verdict) -> dict[str, object]:
         "weights": verdict.weights,
         "vectors": verdict.vectors,
         "steps": verdict.steps,
+        "cycles": verdict.cycles,
         "operations": verdict.operations,
         "values": _said(verdict.values_equal),
         "counts": _said(verdict.counts_equal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,7 @@ def build(
     activation: str = "piecewise",
     rounding: Rounding = Rounding.TRN,
     overflow: Overflow = Overflow.WRAP,
+    interpreter: Callable[..., Netlist] = Netlist,
 ) -> Kernel:
     """The kernel of one execution: a vector, a window, a step, for one of the directions of a cell.
 
@@ -129,7 +130,7 @@ def build(
     work: a layer, or what a node of a file computes. weights: known integers by operand name, in index order [outputs,
     terms]; a bias in units of the sum it joins. activation: how sigmoid and tanh of more than ten bits are computed, in
     "piecewise" straight lines or by a "table" of ten bits; other functions are tables always.
-    rounding, overflow: of what is stored between verbs and steps.
+    rounding, overflow: of what is stored between verbs and steps. interpreter: makes the netlist, as Netlist does.
     Raises: UnsupportedLayer for a layer whose equations leave open what a circuit has to know.
     """
     layer = layer_of(work)
@@ -137,7 +138,7 @@ def build(
         known = ", ".join(sorted(each.kind or each.__name__ for each in SUPPORTED))
         raise UnsupportedLayer(f"{layer.kind or type(layer).__name__} has no kernel; there are: {known}")
     _check(layer)
-    netlist = Netlist(
+    netlist = interpreter(
         style,
         weights,
         rectifies=isinstance(layer, RNN) and layer.function == "relu",

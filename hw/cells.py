@@ -25,6 +25,7 @@ __all__ = [
     "Operand",
     "Part",
     "Port",
+    "Register",
     "Step",
     "collected_later",
     "ordered",
@@ -257,6 +258,20 @@ class Step:
     needs: frozenset[int]
     evaluate: Evaluate
     place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """next: its value after the clock edge, made of the words it needs and, where it may be held, of its own. known,
+    start: bits it starts with, where they are given."""
+
+    word: int
+    width: int
+    place: str
+    known: int
+    start: int
+    next: Evaluate
+    needs: frozenset[int]
 
 
 def ordered(steps: Sequence[Step]) -> list[Step]:

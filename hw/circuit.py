@@ -6,7 +6,6 @@ Nothing here knows a layer, a weight or a format: only cells and the nets betwee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from nncomplexity.errors import quoted
@@ -22,6 +21,7 @@ from .cells import (
     Operand,
     Part,
     Port,
+    Register,
     Step,
     ordered,
     resolved,
@@ -30,22 +30,10 @@ from .cells import (
 from .tools import NetlistError
 from .words import NARROW, Array, Slice, stored, wrap
 
-__all__ = ["CLOCK", "Circuit", "Register"]
+__all__ = ["CLOCK", "Circuit"]
 
 CLOCK = "clk"
 SHIFTS = frozenset({"$shl", "$sshl", "$shr", "$sshr"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Register:
-    """next: its value after the clock edge. known, start: bits it starts with, where they are given."""
-
-    word: int
-    width: int
-    place: str
-    known: int
-    start: int
-    next: Evaluate
 
 
 class Circuit:
@@ -91,16 +79,19 @@ class Circuit:
         if self.same:
             bits = [self.same.get(bit, bit) for bit in bits]
         operand = Operand(bits, signed, self.drivers, place)
-        if any(self.widths[part[0]] > NARROW >= part[2] for part in operand.parts):
+        if len(bits) == 1 or any(self.widths[part[0]] > NARROW >= part[2] for part in operand.parts):
             operand.parts = tuple(self.sliced(part, place) for part in operand.parts)
         return operand
 
     def sliced(self, part: Part, place: str) -> Part:
-        """The same part, of a word that is no wider: a wide one is slow, and an element of it is read many times."""
+        """The same part, of a word that is no wider: a wide one is slow, and an element of it is read many times.
+
+        So is a bit that chooses; and as a word of its own it does not change whenever another bit does.
+        """
         word, low, take, length, position = part
-        if self.widths[word] <= NARROW or take > NARROW:
+        if self.widths[word] == take or take > NARROW or (self.widths[word] <= NARROW and take > 1):
             return part
-        if word in self.entering:
+        if word in self.entering and self.widths[word] > NARROW:
             cuts = self.cuts.setdefault(word, {})
             if (low, take) not in cuts:
                 cuts[low, take] = len(self.widths)
@@ -180,6 +171,10 @@ class Circuit:
         bits = [self.reader(cell, (bit,), False, False) for bit in selecting]
         values = [self.reader(cell, word_b, True, wide) for word_b in words_b]
         all_needs = needs.union(*(found for _, found in (*bits, *values)))
+        if open_ended and len(bits) == 1:
+            (chooses, _), (one, _) = bits[0], values[0]
+            either: Evaluate = lambda words: np.where(chooses(words) != 0, one(words), other(words))  # noqa: E731
+            return Step(word, frozenset(all_needs), either, cell.place)
 
         def evaluate(words: Sequence[Array]) -> Array:
             result, chosen = other(words), np.zeros(1, dtype=np.int64)
@@ -245,6 +240,7 @@ class Circuit:
         else:
             word_of_state = word
         given = [initial.get(bit) if isinstance(bit, int) else None for bit in cell.pins("Q")]
+        read = [cell.connections.get(pin, ()) for pin in ("D", "EN", "SRST", "ARST")]
         self.registers.append(
             Register(
                 word=word_of_state,
@@ -253,6 +249,7 @@ class Circuit:
                 known=sum(1 << at for at, bit in enumerate(given) if bit is not None),
                 start=sum(1 << at for at, bit in enumerate(given) if bit == "1"),
                 next=following,
+                needs=frozenset().union(*(self.operand(bits, False, cell.place).words for bits in read)),
             )
         )
         return steps

@@ -10,10 +10,10 @@ Known = Mapping[str, Sequence[int]]
 
 
 def built_in_of(known: Known, style: str, own: Known | None) -> Known:
-    """The constants that are no ports: in a shift-add kernel all, of a file's `own` those it says; else its biases."""
+    """The constants that are no ports: where nothing is multiplied all, of a file's `own` those it says; else its biases."""
     if own is None:
-        return known if style == "shiftadd" else {}
-    return {name: values for name, values in own.items() if style == "shiftadd" or name.startswith("bias")}
+        return {} if style == "mac" else known
+    return {name: values for name, values in own.items() if style != "mac" or name.startswith("bias")}
 
 
 def whose(known: Known, given: Known | None) -> str:

@@ -1,8 +1,8 @@
 """The equations of a layer as a circuit: an interpreter whose values are bundles of wires.
 
 Style `mac` has a real multiplier for every product by a number that is neither 0 nor +-2**k; `shiftadd` shifts and adds
-the canonical signed digits of known weights. Weights whose values are not known enter on ports and are multiplied in
-both. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
+the canonical signed digits of known weights, `binary` the bits of their magnitudes; `shared` and `da` add once what
+several sums need. Weights whose values are not known enter on ports and are multiplied in all. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
 them, as the exact convention counts.
 """
 
@@ -28,12 +28,11 @@ from .selecting import arranged, extremes, nearest, taken
 from .selecting import chosen as choice
 from .signs import magnitude, rectified, signed
 from .stated import integer, interval, point, whole
+from .styles import STYLES
 from .sums import check_values, known_sums, product_interval, sums
 from .trees import tree
 
-__all__ = ["STYLES", "Netlist", "check_values", "whole"]
-
-STYLES = ("mac", "shiftadd")
+__all__ = ["Netlist", "check_values", "whole"]
 
 
 class Netlist:
@@ -58,7 +57,7 @@ class Netlist:
         overflow: Overflow = Overflow.WRAP,
     ) -> None:
         if style not in STYLES:
-            raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {' or '.join(STYLES)}")
+            raise UsageError("E-KERNEL-STYLE", f"there is no style '{style}'; choose {', '.join(STYLES)}")
         check_activation(activation)
         self.graph = Graph()
         self.names: dict[str, str] = {}

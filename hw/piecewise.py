@@ -118,9 +118,8 @@ class _Built:
             for (low, high), (p, _, _) in zip(reach, self.spans, strict=True)
         ]
         kept = graph.wire(Operand(total), (min(low for low, _ in sums), max(high for _, high in sums)), self.fraction)
-        symmetric = self.result.overflow is Overflow.SAT_SYM
-        overflow = Overflow.SAT_SYM if symmetric else Overflow.SAT
-        stored = replace(self.result, rounding=Rounding.TRN, overflow=overflow)
+        held = Overflow.SAT_SYM if self.result.overflow is Overflow.SAT_SYM else Overflow.SAT
+        stored = replace(self.result, rounding=Rounding.TRN, overflow=held)
         return graph.quantise(kept, stored, ends)
 
     def _sloped(self, piece: Piece) -> int:

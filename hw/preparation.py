@@ -12,6 +12,7 @@ from nncomplexity.errors import UsageError, quoted
 from nncomplexity.expressions import is_expression
 from nncomplexity.formats import AdditivePowerOfTwo, PowerOfTwo
 from nncomplexity.layers.layer import Layer
+from nncomplexity.ops import Kind
 
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
@@ -19,7 +20,8 @@ from .constants import built_in_of
 from .fixed import Overflow, Rounding
 from .sequences import drawn_sequences
 from .stated import whole
-from .trial import Trial
+from .styles import STYLES
+from .trial import FOLDED, SCHEDULES, UNROLLED, Trial
 from .vectors import drawn_inputs, drawn_weights
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["check_supported", "once", "prepared"]
 
 STEPS = 20
+# A folded kernel with states runs for fewer where they would take more cycles than that, but never for less.
+CYCLES, FEWEST = 20_000, 3
 # Operations of one execution, and bits of a binary point, beyond which no kernel is built.
 MOST, FRACTION = 1_000_000, 256
 
@@ -42,6 +46,7 @@ def prepared(
     weights: Mapping[str, Sequence[int]] | None = None,
     own: bool = False,
     style: str | None = None,
+    schedule: str = UNROLLED,
     activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
@@ -56,19 +61,21 @@ def prepared(
     layer, random = part.layer, np.random.default_rng(seed)
     check_supported(part)
     powers = isinstance(layer.weight, PowerOfTwo | AdditivePowerOfTwo)
-    chosen = style or ("shiftadd" if powers else "mac")
+    chosen = style or ("shiftadd" if powers and schedule == UNROLLED else "mac")
+    _check_schedule(schedule, chosen)
     probe = build(layer, "mac", activation=activation)
     known = _weights(probe, weights or {}, random)
     built_in = built_in_of(known, chosen, weights if own else None)
     kernel = build(layer, chosen, built_in, activation=activation, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known)
-    moving = _inputs(kernel, vectors, STEPS if kernel.graph.feeds else 1, random, known)
+    moving = _inputs(kernel, vectors, _steps(kernel, schedule), random, known)
     if not moving or not all(kernel.graph.outputs.values()):
         raise UnsupportedLayer("it reads or makes no numbers, so there is nothing to run")
     return Trial(
         name=part.name,
         layer=layer,
         style=chosen,
+        schedule=schedule,
         activation=activation,
         kernel=kernel,
         known=known,
@@ -103,6 +110,25 @@ def check_supported(part: Part) -> None:
     operations = sum(whole(n) for _, n in count(single, "exact")) // max(whole(single.executions), 1)
     if operations > MOST:
         raise UnsupportedLayer(f"one execution is {operations} operations; a kernel is unrolled up to {MOST}")
+
+
+def _check_schedule(schedule: str, style: str) -> None:
+    """Refuse a schedule there is none of, or that a style has none of."""
+    if schedule not in SCHEDULES:
+        fact = f"there is no schedule '{quoted(schedule)}'; choose {' or '.join(SCHEDULES)}"
+        raise UsageError("E-KERNEL-SCHEDULE", fact)
+    if schedule == FOLDED and style in STYLES and style != "mac":
+        fact = f"a folded kernel has one real multiplier, so no style '{style}'; choose mac, or schedule unrolled"
+        raise UsageError("E-KERNEL-STYLE", fact)
+
+
+def _steps(kernel: Kernel, schedule: str) -> int:
+    """Steps to run a kernel for: fewer of one with states where its unit takes many cycles."""
+    if not kernel.graph.feeds:
+        # A state machine has to find back to where it began.
+        return 1 if schedule == UNROLLED else 2
+    cycles = sum(count for operator, count in kernel.graph.inventory().items() if operator.kind is Kind.MULTIPLY)
+    return STEPS if schedule == UNROLLED else max(FEWEST, min(STEPS, CYCLES // max(cycles, 1)))
 
 
 def _weights(

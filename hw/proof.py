@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nncomplexity.catalogue import Network, Part
+from nncomplexity.errors import UsageError
 from nncomplexity.layers.layer import Layer
 from nncomplexity.quantization import parse_quantization
 
+from .building import build
 from .constants import whose
-from .counts import count_differences
+from .counts import adders, count_differences
 from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
 from .idealised import idealised
@@ -25,14 +27,18 @@ from .package import KERNEL, files_of
 from .preparation import once, prepared
 from .reference import Reference, deviation_of
 from .simulators import BUILTIN, SECONDS, Run, check_simulator, run_bench
+from .styles import PLANS, counted_by
 from .table_census import table_differences
 from .tools import NetlistError
-from .trial import TOP, UNROLLED, Trial
+from .trial import FOLDED, TOP, UNROLLED, Trial
 from .values import equation_differences, simulation_differences
 from .verdict import Verdict
 from .verilog import emit
 
 __all__ = ["Differences", "Verdict", "judged", "prove", "verify"]
+
+
+Elaborator = Callable[[str, str], Design]
 
 
 class Differences(NamedTuple):
@@ -51,6 +57,7 @@ def verify(
     weights: Mapping[str, Sequence[int]] | None = None,
     quant: str = "model",
     style: str | None = None,
+    schedule: str = UNROLLED,
     activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
@@ -63,8 +70,10 @@ def verify(
     and where weights are built in, the other has a kernel of its own.
     weights: integers by the names the equations give them ("weight", "bias", "recurrent.f" …), row by row, drawn from
     `seed` where missing; a bias on a port in its own format, in a shift-add kernel in units of the sum it joins.
-    style: "mac", real multipliers and weights on ports, or "shiftadd", the default where weights are powers of two or
-    sums of such. activation: how sigmoid and tanh of more than ten bits are computed, see `build`.
+    style: "mac", real multipliers and weights on ports; "shiftadd", the default where weights are powers of two or sums
+    of such; "binary", the bits of magnitudes; "shared" and "da", sums that share partial sums, the latter by da4ml.
+    schedule: "unrolled", a step a cycle, or "folded", one multiply-accumulate unit whose cycles are the products.
+    activation: how sigmoid and tanh of more than ten bits are computed, see `build`.
     simulator: "builtin", or "verilator" or "iverilog", which run the test bench of a bundle.
     Units: seconds of wall time for each run of another program.
     Raises: UnsupportedLayer for a layer without a kernel, UsageError E-KERNEL-FORMAT for float or free formats,
@@ -77,6 +86,7 @@ def verify(
         part,
         weights=weights,
         style=style,
+        schedule=schedule,
         activation=activation,
         vectors=vectors,
         seed=seed,
@@ -91,34 +101,57 @@ def prove(
     weights: Mapping[str, Sequence[int]] | None = None,
     own: bool = False,
     style: str | None = None,
+    schedule: str = UNROLLED,
     activation: str = "piecewise",
     vectors: int = 1000,
     seed: int = 0,
     modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
     reference: Reference | None = None,
-    elaborator: Callable[[str, str], Design] | None = None,
     simulator: str = BUILTIN,
     seconds: float = SECONDS,
+    elaborator: Elaborator = elaborate,
 ) -> Verdict:
     """`verify` for a layer whose formats are filled in.
 
     own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
     a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
-    results are compared with; the equations do where it knows no such layer. elaborator: what makes a design of a text
-    and its top module, in place of `elaborate`.
+    results are compared with; the equations do where it knows no such layer. elaborator: makes a design of a text.
     """
     check_simulator(simulator)
     trial = prepared(
-        part, weights=weights, own=own, style=style, activation=activation, vectors=vectors, seed=seed, modes=modes
+        part,
+        weights=weights,
+        own=own,
+        style=style,
+        schedule=schedule,
+        activation=activation,
+        vectors=vectors,
+        seed=seed,
+        modes=modes,
     )
-    text = emit(trial.kernel.graph)
-    design = (elaborator or elaborate)(text, TOP)
-    run = None
-    if simulator != BUILTIN:
-        run = run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds)
-    found = replace(judged(trial, design, run), weights=whose(trial.known, weights))
+    found = _folded(trial, simulator) if schedule == FOLDED else _unrolled(
+        trial, simulator, seed, seconds, elaborator
+    )
+    found = replace(found, weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))
+
+
+def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborator: Elaborator) -> Verdict:
+    text = emit(trial.kernel.graph)
+    design = elaborator(text, TOP)
+    if simulator == BUILTIN:
+        return judged(trial, design)
+    return judged(trial, design, run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds))
+
+
+def _folded(trial: Trial, simulator: str) -> Verdict:
+    from .folded_proof import folded_verdict
+
+    if simulator != BUILTIN:
+        fact = f"a folded kernel has no test bench for {simulator}; choose builtin, or schedule unrolled"
+        raise UsageError("E-SIMULATOR-NAME", fact)
+    return folded_verdict(trial)
 
 
 def judged(trial: Trial, design: Design, run: Run | None = None, before: Differences = NONE) -> Verdict:
@@ -146,7 +179,18 @@ def judged(trial: Trial, design: Design, run: Run | None = None, before: Differe
         rounding=kernel.rounding.value,
         overflow=kernel.overflow.value,
         saturated=trial.saturated,
+        counted_by=counted_by(trial.style),
+        adders=adders(graph.inventory()),
+        adders_alone=_adders_alone(trial),
     )
+
+
+def _adders_alone(trial: Trial) -> int | None:
+    """Adders of the kernel whose sums share nothing, beside one whose sums do."""
+    if trial.style not in PLANS:
+        return None
+    alone = build(trial.layer, "shiftadd", trial.built_in, activation=trial.activation)
+    return adders(alone.graph.inventory())
 
 
 def _ran(trial: Trial, design: Design, run: Run | None) -> list[str]:

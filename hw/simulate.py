@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from nncomplexity.errors import UsageError, quoted
@@ -158,14 +158,19 @@ class Simulation(Circuit):
             if values is not None and not (reset and name == RESET):
                 if cycle and len(values) == 1:
                     continue
-                words[word] = values[cycle]
+                now = values[cycle]
             else:
-                words[word] = wrap(np.array([reset if name == RESET else 0], dtype=np.int64), self.widths[word])
-            if cuts := self.cuts.get(word):
-                for cut, value in zip(cuts.values(), slices(words[word], self.widths[word], list(cuts)), strict=True):
-                    words[cut] = value
+                now = wrap(np.array([reset if name == RESET else 0], dtype=np.int64), self.widths[word])
+            for each, value in self.entered(word, now):
+                words[each] = value
         for step in steps:
             words[step.word] = step.evaluate(words)
+
+    def entered(self, word: int, values: Array) -> Iterator[tuple[int, Array]]:
+        """An input's word, and those that are cut out of it."""
+        yield word, values
+        if cuts := self.cuts.get(word):
+            yield from zip(cuts.values(), slices(values, self.widths[word], list(cuts)), strict=True)
 
     def edge(self, words: list[Array]) -> None:
         """The rising edge of the clock: all registers at once."""

@@ -9,6 +9,8 @@ from nncomplexity.ops import Role
 
 from .bundles import Bundle
 from .netlist import Graph, Operand
+from .plans import planned
+from .styles import DIGITS, PLANS
 from .trees import digit_sum, known_product, product_sum
 
 __all__ = ["check_values", "known_sums", "product_interval", "sums"]
@@ -28,12 +30,15 @@ def known_sums(
     check_values(weight)
     low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
     high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
-    nodes = []
-    for wires, row in zip(inputs, weights, strict=True):
+    nodes, search = [], PLANS.get(style)
+    roots = planned(graph, search, inputs, weights, x.interval, role) if search else []
+    for number, (wires, row) in enumerate(zip(inputs, weights, strict=True)):
         if not any(row):
             root = Operand(graph.constant(0, fraction, (0, 0), 1))
-        elif style == "shiftadd":
-            root = digit_sum(graph, wires, row, role) or Operand(0)
+        elif search:
+            root = roots[number] or Operand(0)
+        elif style in DIGITS:
+            root = digit_sum(graph, wires, row, role, DIGITS[style]) or Operand(0)
         else:
             each = [
                 known_product(graph, wire, value, (weight.width, weight.unsigned), weight.fraction, role)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
 from nncomplexity.errors import quoted
@@ -11,19 +12,22 @@ from .census import TABLE
 from .elaborate import Design
 from .netlist import Graph
 
-__all__ = ["table_differences"]
+__all__ = ["Content", "table_differences"]
 
 # Bits of an address that is still gone through; a table of the netlist has fewer.
 WIDEST = 16
+# Bits of the address and of an entry, and the entries without a sign.
 Content = tuple[int, int, tuple[int, ...]]
 
 
-def table_differences(design: Design, graph: Graph) -> list[str]:
+def table_differences(design: Design, graph: Graph, more: Sequence[Content] = ()) -> list[str]:
     """Where the tables of the netlist and those of the text differ: by widths, entries and how many there are.
+
+    more: tables beside those of the netlist, by bits of address and of entry.
 
     Raises: NetlistError for a module called a table that is none, or has undefined entries.
     """
-    wanted: Counter[Content] = Counter()
+    wanted: Counter[Content] = Counter(more)
     for node in graph.nodes:
         if node.table is not None:
             width = node.table.result.bits

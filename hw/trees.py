@@ -1,9 +1,9 @@
 """Balanced adder trees of wires: adjacent pairs in index order, the odd last one passed up.
 
-The trees that the weights are counted by, grown once more, node by node: of real products, and of the canonical signed
-digits of known weights, where a sum of negative digits only is kept positive and subtracted where it is used. Nothing
-here is shared with the counting: digits are recoded one by one. Inside a digit tree binary points are those of the
-inputs; the wire that leaves it has the sum's.
+The trees that the weights are counted by, grown once more, node by node: of real products, and of the signed digits of
+known weights, canonical or binary, where a sum of negative digits only is kept positive and subtracted where it is
+used. Nothing here is shared with the counting: digits are recoded one by one. Inside a digit tree binary points are
+those of the inputs; the wire that leaves it has the sum's.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from nncomplexity.ops import Role
 
 from .netlist import Graph, Operand
 
-__all__ = ["Term", "digit_sum", "known_product", "product_sum", "signed_digits", "tree"]
+__all__ = ["Digits", "Term", "binary_digits", "digit_sum", "known_product", "product_sum", "signed_digits", "tree"]
 
 T = TypeVar("T")
+Digits = Callable[[int], list[tuple[int, int]]]
 
 
 class Term(NamedTuple):
@@ -70,12 +71,20 @@ def signed_digits(value: int) -> list[tuple[int, int]]:
     return found
 
 
-def digit_sum(graph: Graph, x: Sequence[int], weights: Sequence[int], role: Role) -> Operand | None:
+def binary_digits(value: int) -> list[tuple[int, int]]:
+    """The bits set in the magnitude of an integer, all of its sign: (exponent, sign), exponents ascending."""
+    bits = reversed(f"{abs(value):b}")
+    return [(exponent, 1 if value > 0 else -1) for exponent, bit in enumerate(bits) if bit == "1"]
+
+
+def digit_sum(
+    graph: Graph, x: Sequence[int], weights: Sequence[int], role: Role, digits: Digits = signed_digits
+) -> Operand | None:
     """The sum of products by known numbers, shifted and added; None where all of them are 0."""
     terms = [
         Term(Operand(node, exponent), sign < 0)
         for node, weight in zip(x, weights, strict=True)
-        for exponent, sign in signed_digits(weight)
+        for exponent, sign in digits(weight)
     ]
     if not terms:
         return None

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["TOP", "UNROLLED", "Trial"]
+__all__ = ["FOLDED", "SCHEDULES", "TOP", "UNROLLED", "Trial"]
 
-TOP, UNROLLED = "nc_kernel", "unrolled"
+TOP = "nc_kernel"
+SCHEDULES = UNROLLED, FOLDED = "unrolled", "folded"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """name, layer, style, activation: what the kernel is of. known: every weight by the name the equations give it;
+    """name, layer, style, schedule, activation: what the kernel is of; of a folded one `kernel` is the unrolled kernel
+    that it must agree with. known: every weight by the name the equations give it;
     built_in: those inside the kernel; drawn: names of those that were drawn. ports: the numbers held on ports of
     weights. moving: those on the others, step by step.
 
@@ -37,6 +39,7 @@ class Trial:
     name: str
     layer: Layer
     style: str
+    schedule: str = UNROLLED
     activation: str
     kernel: Kernel
     known: Mapping[str, Sequence[int]]

@@ -12,7 +12,10 @@ __all__ = ["Verdict"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What was proved. simulator: the tool that ran and its version; elaborator: that whose netlist was counted.
-    vectors: samples, of so many steps for a cell. changed: files of a bundle that are not as they were emitted.
+    vectors: samples, of so many steps for a cell; a folded kernel that keeps no state runs twice. cycles: of the
+    multiply-accumulate unit in one execution, seen in the run; an unrolled kernel takes one. counted_by: the inventory
+    that the netlist is compared with. adders: additions and subtractions of the kernel, not those that round;
+    adders_alone: those of style shiftadd, where sums share some. changed: files of a bundle that are not as they were emitted.
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is
@@ -34,6 +37,10 @@ class Verdict:
     first_difference: str
     operations: int
     elaborator: str = ""
+    cycles: int = 1
+    counted_by: str = ""
+    adders: int = 0
+    adders_alone: int | None = None
     changed: tuple[str, ...] = ()
     inner_operations: int = 0
     idealised: tuple[str, ...] = ()

@@ -6,9 +6,11 @@ constants any more. Whoever optimises the text takes the attribute off first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .tables import Table
 
-__all__ = ["MODULES", "table_module"]
+__all__ = ["MODULES", "lookup_module", "table_module"]
 
 
 def _module(name: str, parameters: str, ports: str, body: str) -> str:
@@ -38,6 +40,12 @@ MODULES = {
         _parameters("Y"),
         "input wire clk, input wire rst, input wire [Y-1:0] d, output reg [Y-1:0] q",
         "always @(posedge clk)\n  if (rst) q <= {Y{1'b0}};\n  else q <= d;",
+    ),
+    "nc_register_enabled": _module(
+        "nc_register_enabled",
+        _parameters("Y"),
+        "input wire clk, input wire rst, input wire enable, input wire [Y-1:0] d, output reg [Y-1:0] q",
+        "always @(posedge clk)\n  if (rst) q <= {Y{1'b0}};\n  else if (enable) q <= d;",
     ),
     "nc_wire": _module("nc_wire", _parameters("A", "Y"), UNARY, f"assign y = {OPAQUE} a;"),
     "nc_add": _module("nc_add", _parameters("A", "B", "Y"), BINARY, "assign y = a + b;"),
@@ -94,14 +102,19 @@ MODULES = {
 
 def table_module(name: str, table: Table) -> str:
     """A table as a case statement, an entry for every bit pattern of its operand."""
-    width, stored = table.operand.bits, table.result.bits
-    entries = "".join(
-        f"      {width}'h{pattern:x}: y = {stored}'h{entry % (1 << stored):x};\n"
-        for pattern, entry in enumerate(table.entries)
-    )
     function = " ".join(map(str, (table.function, *table.member)))
+    what = f"{function} of {table.operand} as {table.result}, entries sha256 {table.digest}"
+    return lookup_module(name, table.entries, table.operand.bits, table.result.bits, what)
+
+
+def lookup_module(name: str, words: Sequence[int], address: int, width: int, what: str) -> str:
+    """Words of so many bits in two's complement, by an address of so many bits; places behind the last one hold 0."""
+    every = [*words, *[0] * ((1 << address) - len(words))]
+    entries = "".join(
+        f"      {address}'h{place:x}: y = {width}'h{word % (1 << width):x};\n" for place, word in enumerate(every)
+    )
     return (
-        f"// {function} of {table.operand} as {table.result}, entries sha256 {table.digest}\n"
-        f"module {name} (\n  input wire [{width - 1}:0] a, output reg [{stored - 1}:0] y\n);\n"
+        f"// {what}\n"
+        f"module {name} (\n  input wire [{address - 1}:0] a, output reg [{width - 1}:0] y\n);\n"
         f"  always @*\n    case (a)\n{entries}    endcase\nendmodule\n"
     )

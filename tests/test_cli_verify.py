@@ -47,12 +47,12 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", spec, *ARGUMENTS, "--seed", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    heads = ["layer", "style", "weights", "vectors", "steps", "operations", "values", "counts"]
+    heads = ["layer", "style", "weights", "vectors", "steps", "cycles", "operations", "values", "counts"]
     assert lines[0].split() == [*heads, "saturated", "deviation", "bound"]
     # 2 gates of 2 sums of 4+2 products and so on: 60 products, 16 gate joins and biases, 10 tables …
-    assert lines[2].split()[:5] == ["lstm", "mac", "drawn", "40", "20"] and lines[2].split()[6:8] == ["equal", "equal"]
+    assert lines[2].split()[:5] == ["lstm", "mac", "drawn", "40", "20"] and lines[2].split()[7:9] == ["equal", "equal"]
     # 6 products, 4 additions, 2 biases.
-    assert lines[3].split() == ["dense", "mac", "drawn", "40", "1", "12", "equal", "equal", "-", "0", "0"]
+    assert lines[3].split() == ["dense", "mac", "drawn", "40", "1", "1", "12", "equal", "equal", "-", "0", "0"]
     assert lines[5] == "qrnn_rnn: not proved: there is no kernel of qrnn_rnn"
     assert lines[6].startswith("weights and inputs drawn from seed 7; schedule unrolled; elaborated by pyosys ")
 
@@ -62,9 +62,10 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
     found = json.loads(capsys.readouterr().out)
     (layer,) = found["layers"]
     assert found["without_kernel"] == [] and found["seed"] == 0
-    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
-    assert layer.pop("reference").startswith("onnx ")
-    said = {
+    operations, adders = layer.pop("operations"), layer["adders"]
+    assert layer.pop("simulator").startswith("pyosys ") and operations >= adders > 0
+    assert layer.pop("reference").startswith("onnx ") and layer.pop("elaborator").startswith("pyosys ")
+    assert layer == {
         "name": "dense",
         "style": "shiftadd",
         "schedule": "unrolled",
@@ -73,7 +74,12 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "values_equal": True,
         "counts_equal": True,
         "first_difference": "",
+        "cycles": 1,
+        "counted_by": "exact convention, shiftadd",
+        "adders": adders,
+        "adders_alone": None,
         "inner_operations": 0,
+        "changed": [],
         "idealised": [],
         "weights": "drawn",
         "rounding": "TRN",
@@ -83,7 +89,20 @@ def test_json_names_what_was_compared(spec: str, capsys: pytest.CaptureFixture[s
         "bound": 0.0,
         "within": True,
     }
-    assert {key: layer[key] for key in said} == said
+
+
+def test_schedule(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "dense", "--schedule", "folded"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    # 6 products; the multiplier, its adder, 2 biases.
+    assert lines[2].split()[:9] == ["dense", "mac", "drawn", "40", "2", "6", "4", "equal", "equal"]
+    assert "; schedule folded; elaborated by pyosys " in lines[-2]
+
+
+def test_a_style_that_shares_names_what_it_is_compared_with(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", spec, *ARGUMENTS, "--layer", "dense", "--style", "shared"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "in style shiftadd" in line)
+    assert line.startswith("dense: ") and line.endswith(" in style shiftadd; counts: exact convention, shared")
 
 
 def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +126,11 @@ def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], m
             ["--layer", "dense", "--quant", "fp32"],
             "{spec}: layer 'dense': weight is float32, a kernel needs fixed point; give formats with quant='w8a8' "
             "[E-KERNEL-FORMAT]",
+        ),
+        (
+            ["--layer", "dense", "--schedule", "folded", "--style", "binary"],
+            "{spec}: layer 'dense': a folded kernel has one real multiplier, so no style 'binary'; choose mac, or "
+            "schedule unrolled [E-KERNEL-STYLE]",
         ),
         (
             ["--layer", "dense", "--quant", "w4a4p12"],

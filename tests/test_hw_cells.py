@@ -341,5 +341,5 @@ def test_what_no_kernel_can_do_with_states_and_signs_is_refused() -> None:
     netlist.keep(state, x)
     with pytest.raises(UnsupportedLayer, match="is kept twice"):
         netlist.keep(state, x)
-    with pytest.raises(UnsupportedLayer, match="3 places are .* for 2 numbers"):
+    with pytest.raises(UnsupportedLayer, match=r"3 places are .* for 2 numbers"):
         netlist.arrange([x], 2, lambda: (0, 1, 1))

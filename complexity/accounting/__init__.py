@@ -3,6 +3,7 @@
 paper: the published closed forms, one accumulator width per sum.
 exact: a kernel of real multipliers and balanced adder trees, every wire as narrow as its interval (`mac`).
 shiftadd: the same kernel where the digits of known weights are shifted and added instead of multiplied.
+binary: shiftadd where the digits are the bits of the weights' magnitudes.
 digits: the paper's forms with the signed digits of known weights in place of their bound.
 shared: shiftadd after subexpressions that occur twice are computed once.
 
@@ -21,7 +22,7 @@ from .exact import ExactCounter
 from .matrix import Arrangement, Matrix, statistics_of
 from .paper import PaperCounter
 from .shared import SharedCounter
-from .shift_add import ShiftAddCounter
+from .shift_add import BinaryCounter, ShiftAddCounter
 
 __all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "statistics_of"]
 
@@ -30,6 +31,7 @@ COUNTERS: dict[str, type[PaperCounter] | type[ExactCounter]] = {
     "paper": PaperCounter,
     "exact": ExactCounter,
     "shiftadd": ShiftAddCounter,
+    "binary": BinaryCounter,
     "digits": DigitsCounter,
     "shared": SharedCounter,
 }

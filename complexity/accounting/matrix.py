@@ -214,13 +214,13 @@ class Matrix:
         return digits - (self.outputs - self._empty)
 
     def trees(self, structure: str, x: Matrix | None, interval: tuple[int, int]) -> Trees:
-        """The adder tree of every output, of `products` or of `digits`; `interval` is that of the inputs."""
-        from ..weights.trees import digit_trees, joined, product_trees
+        """The adder tree of every output, of `products`, `digits` or `binary` ones; `interval` is the inputs'."""
+        from ..weights.trees import binary_trees, digit_trees, joined, product_trees
 
         widths = x.widths() if x is not None and x.varied else None
         key = structure, interval, None if widths is None else widths.tobytes()
         if key not in self._trees:
-            grown = digit_trees if structure == "digits" else product_trees
+            grown = {"products": product_trees, "digits": digit_trees, "binary": binary_trees}[structure]
             # Outputs that see other inputs than others do (groups) have trees of their own.
             found = [
                 grown([self.array[rows]], *intervals(own, interval, self._shape[1]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..weights.sharing import Shared
     from ..weights.trees import Trees
 
-__all__ = ["ShiftAddCounter"]
+__all__ = ["BinaryCounter", "ShiftAddCounter"]
 
 
 class ShiftAddCounter(ExactCounter):
@@ -45,3 +45,9 @@ class ShiftAddCounter(ExactCounter):
 
     def _scaled(self, x: Signal, weight: Signal, matrix: Matrix, times: Times, role: Role) -> None:
         self._summed(x, weight, matrix.single, times, role)
+
+
+class BinaryCounter(ShiftAddCounter):
+    """The same kernel where the digits are the bits of every magnitude, with the weight's sign."""
+
+    structure: ClassVar[str] = "binary"

@@ -6,6 +6,7 @@ the absent term, with which words are filled up.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Alphabet", "digit_words", "product_words"]
+__all__ = ["WORDS", "Alphabet", "binary_words", "digit_words", "product_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,29 @@ def digit_words(values: NDArray[np.int64], classes: NDArray[np.int64], intervals
     import numpy as np
 
     triple, magnitude = 3 * np.abs(values), np.abs(values)
-    signs = {1: (triple & ~magnitude) >> 1, -1: (magnitude & ~triple) >> 1}
-    signs = {sign: np.where(values < 0, signs[-sign], signs[sign]) for sign in signs}
-    exponents = int(triple.max(initial=0)).bit_length()
-    words = np.zeros((values.size, (exponents + 1) // 2), np.int64)
+    return _spelled(values, (triple & ~magnitude) >> 1, (magnitude & ~triple) >> 1, classes, intervals)
+
+
+def binary_words(values: NDArray[np.int64], classes: NDArray[np.int64], intervals: NDArray[np.int64]) -> Alphabet:
+    """Every bit set in the magnitude is one term of the number's sign, exponents ascending."""
+    import numpy as np
+
+    return _spelled(values, np.abs(values), np.zeros_like(values), classes, intervals)
+
+
+def _spelled(
+    values: NDArray[np.int64],
+    plus: NDArray[np.int64],
+    minus: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    intervals: NDArray[np.int64],
+) -> Alphabet:
+    """Words of signed digits. plus, minus: bits of the digits that the magnitude of each value has."""
+    import numpy as np
+
+    signs = {1: np.where(values < 0, minus, plus), -1: np.where(values < 0, plus, minus)}
+    exponents = int((plus | minus).max(initial=0)).bit_length()
+    words = np.zeros((values.size, exponents), np.int64)
     filled = np.zeros(values.size, np.int64)
     rows: list[tuple[int, int]] = []
     for exponent in range(exponents):
@@ -86,3 +106,10 @@ def _kinds(factors: Array, inputs: Array, zeros: NDArray[np.int8], negative: NDA
         np.concatenate([np.array([ABSENT], np.int8), zeros])[None],
         np.concatenate([np.array([True]), negative])[None],
     )
+
+
+WORDS: Mapping[str, Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], Alphabet]] = {
+    "products": product_words,
+    "digits": digit_words,
+    "binary": binary_words,
+}

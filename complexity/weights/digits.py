@@ -6,7 +6,7 @@ unique and has the fewest nonzero signed digits.
 
 from __future__ import annotations
 
-__all__ = ["bit_span", "digit_count", "is_power", "low_zeros", "popcount", "signed_digits"]
+__all__ = ["binary_digits", "bit_span", "digit_count", "is_power", "low_zeros", "popcount", "signed_digits"]
 
 
 def signed_digits(value: int) -> tuple[tuple[int, int], ...]:
@@ -22,6 +22,12 @@ def signed_digits(value: int) -> tuple[tuple[int, int], ...]:
         for bit in range(1, plus.bit_length() + 1)
         if (plus | minus) >> bit & 1
     )
+
+
+def binary_digits(value: int) -> tuple[tuple[int, int], ...]:
+    """The bits set in the magnitude as (exponent, sign), exponents ascending, all of the number's sign; 0 has none."""
+    magnitude, sign = abs(value), -1 if value < 0 else 1
+    return tuple((bit, sign) for bit in range(magnitude.bit_length()) if magnitude >> bit & 1)
 
 
 def digit_count(value: int) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .levels import ABSENT, Tally, Terms, widths
 from .packing import columns, packed, slabs
 from .pages import Page, Pages
-from .unbounded import added, digit_terms, held, product_terms
+from .unbounded import TERMS, added, held
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,9 +29,9 @@ __all__ = ["Forest"]
 class Forest:
     """Accumulates the trees of block after block; `close` ends it, then its fields hold the figures of `Trees`."""
 
-    def __init__(self, inputs: Inputs, *, digits: bool) -> None:
-        self._inputs, self._digits, self._tally = inputs, digits, Tally()
-        self._pages = Pages(inputs, digits=digits)
+    def __init__(self, inputs: Inputs, *, structure: str) -> None:
+        self._inputs, self._structure, self._tally = inputs, structure, Tally()
+        self._pages = Pages(inputs, structure=structure)
         self.additions: Counter[tuple[bool, int, int]] = Counter()
         self.negations: Counter[int] = Counter()
         self.products: Counter[int] = Counter()
@@ -111,7 +111,7 @@ class Forest:
         shifted = (kinds.zeros[0] > 0) & (kinds.zeros[0] < ABSENT)
         self.shifts += int(page.seen @ shifted[words].sum(axis=1))
         self.zeros += int(page.seen[page.values == 0].sum())
-        if not self._digits:
+        if self._structure == "products":
             each = widths(kinds)[0]
             used = (page.values != 0) & (page.seen != 0)
             power = (np.abs(page.values) & (np.abs(page.values) - 1)) == 0
@@ -123,11 +123,11 @@ class Forest:
         """The same for intervals beyond 64 bits, in Python integers."""
         intervals = self._inputs.intervals(slab.shape[1])
         for weights in slab.tolist():
-            terms = digit_terms(weights, intervals) if self._digits else product_terms(weights, intervals)
+            terms = TERMS[self._structure](weights, intervals)
             self.zeros += weights.count(0)
             self.terms += len(terms)
             self.shifts += sum(term.zeros > 0 for term in terms)
-            if not self._digits:
+            if self._structure == "products":
                 for weight, term in zip(filter(None, weights), terms, strict=True):
                     (self.powers if abs(weight).bit_count() == 1 else self.products)[held(term)] += 1
             if not terms:

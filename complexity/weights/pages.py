@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .alphabet import digit_words, product_words
+from .alphabet import WORDS
 from .levels import Tally, Terms
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ class Page:
         classes: NDArray[np.int64],
         intervals: NDArray[np.int64],
         *,
-        digits: bool,
+        structure: str,
     ) -> None:
         import numpy as np
 
         self.values = values
-        self.alphabet = (digit_words if digits else product_words)(values, classes, intervals)
+        self.alphabet = WORDS[structure](values, classes, intervals)
         self.seen = np.zeros(values.size, np.int64)
         self._groups: dict[tuple[int, str], tuple[Terms, NDArray[np.int64]]] = {}
 
@@ -94,8 +94,8 @@ class Page:
 class Pages:
     """The pages of one matrix: few where the range of its weights is small, else one for each part of it."""
 
-    def __init__(self, inputs: Inputs, *, digits: bool) -> None:
-        self._inputs, self._digits = inputs, digits
+    def __init__(self, inputs: Inputs, *, structure: str) -> None:
+        self._inputs, self._structure = inputs, structure
         self._kept: dict[tuple[int, int], Page] = {}
 
     def spelled(self, slab: Array, ends: tuple[int, int]) -> tuple[Page, Array]:
@@ -136,4 +136,4 @@ class Pages:
     def _page(self, values: NDArray[np.int64], classes: NDArray[np.int64]) -> Page:
         import numpy as np
 
-        return Page(values, classes, np.array(self._inputs.classes, np.int64), digits=self._digits)
+        return Page(values, classes, np.array(self._inputs.classes, np.int64), structure=self._structure)

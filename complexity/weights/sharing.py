@@ -34,13 +34,17 @@ PAIRS = 1_500_000
 
 
 class Node(NamedTuple):
-    """One addition: (left << left_shift) + (right << right_shift), or the difference of the two."""
+    """One addition: (left << left_shift) + (right << right_shift), or the difference of the two.
+
+    negative: the sum is kept for its negation, because it will be subtracted.
+    """
 
     left: int
     left_shift: int
     right: int
     right_shift: int
     subtract: bool
+    negative: bool = False
 
 
 class Output(NamedTuple):
@@ -104,7 +108,7 @@ class Graph:
         subtract = left.term.negative != right.term.negative
         if subtract and left.term.negative:
             left, right = right, left
-        self.nodes.append(Node(left.node, left.shift, right.node, right.shift, subtract))
+        self.nodes.append(Node(left.node, left.shift, right.node, right.shift, subtract, term.negative))
         self.values.append(term)
         return Operand(len(self.values) - 1, 0, term)
 

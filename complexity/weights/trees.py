@@ -4,8 +4,9 @@ Terms stand in index order; adjacent pairs are added, the odd last one passes up
 is the sum of its operands', its width that of the smallest two's complement holding it. `passed` low bits of a sum need
 no full adder, because one operand is zero there: the larger of the operands' low zeros, at most the width.
 
-Two structures: `product_trees`, of one real product for each nonzero weight; `digit_trees`, of the canonical signed
-digits of the weights, by input and then exponent, where a term is shifted and not multiplied. There a node whose digits
+Three structures: `product_trees`, of one real product for each nonzero weight; `digit_trees`, of the canonical signed
+digits of the weights, by input and then exponent, where a term is shifted and not multiplied; `binary_trees`, of the
+bits of their magnitudes in place of those digits. In the last two a node whose digits
 are all negative is the sum of their positives, negated later: it holds its interval and the negation, and the node that
 joins it with another subtracts.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = ndarray[Any, Any]
 
-__all__ = ["Trees", "digit_trees", "joined", "product_trees"]
+__all__ = ["Trees", "binary_trees", "digit_trees", "joined", "product_trees"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def product_trees(blocks: Iterable[Array], low: int | Array, high: int | Array) 
     Shapes: blocks of integers [outputs, terms]; low, high: the exact interval of the inputs, an int or one per term.
     Raises: UsageError E-WEIGHT-INPUTS where the intervals do not fit the blocks.
     """
-    return _counted(Forest(inputs_between(low, high), digits=False), blocks)
+    return _counted(Forest(inputs_between(low, high), structure="products"), blocks)
 
 
 def digit_trees(blocks: Iterable[Array], low: int | Array, high: int | Array) -> Trees:
@@ -76,7 +77,16 @@ def digit_trees(blocks: Iterable[Array], low: int | Array, high: int | Array) ->
     Shapes: blocks of integers [outputs, terms]; low, high: the exact interval of the inputs, an int or one per term.
     Raises: UsageError E-WEIGHT-INPUTS where the intervals do not fit the blocks.
     """
-    return _counted(Forest(inputs_between(low, high), digits=True), blocks)
+    return _counted(Forest(inputs_between(low, high), structure="digits"), blocks)
+
+
+def binary_trees(blocks: Iterable[Array], low: int | Array, high: int | Array) -> Trees:
+    """Trees of the bits set in the magnitudes of all weights, each of its weight's sign.
+
+    Shapes: blocks of integers [outputs, terms]; low, high: the exact interval of the inputs, an int or one per term.
+    Raises: UsageError E-WEIGHT-INPUTS where the intervals do not fit the blocks.
+    """
+    return _counted(Forest(inputs_between(low, high), structure="binary"), blocks)
 
 
 def _counted(forest: Forest, blocks: Iterable[Array]) -> Trees:

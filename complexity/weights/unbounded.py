@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
-from .digits import signed_digits
+from .digits import binary_digits, signed_digits
 
-__all__ = ["Term", "added", "digit_terms", "held", "joined", "product_terms"]
+__all__ = ["TERMS", "Term", "added", "held", "joined", "product_terms"]
+
+Digits = Callable[[int], tuple[tuple[int, int], ...]]
 
 
 class Term(NamedTuple):
@@ -24,13 +28,20 @@ def product_terms(weights: list[int], inputs: list[tuple[int, int]]) -> list[Ter
     return [_scaled(weight, each) for weight, each in zip(weights, inputs, strict=True) if weight]
 
 
-def digit_terms(weights: list[int], inputs: list[tuple[int, int]]) -> list[Term]:
-    """The canonical signed digits of every weight, exponents ascending."""
+def digit_terms(weights: list[int], inputs: list[tuple[int, int]], digits: Digits = signed_digits) -> list[Term]:
+    """The canonical signed digits of every weight, or others, exponents ascending."""
     return [
         _scaled(sign << exponent, each)._replace(zeros=exponent, negative=sign < 0)
         for weight, each in zip(weights, inputs, strict=True)
-        for exponent, sign in signed_digits(weight)
+        for exponent, sign in digits(weight)
     ]
+
+
+TERMS: Mapping[str, Callable[[list[int], list[tuple[int, int]]], list[Term]]] = {
+    "products": product_terms,
+    "digits": digit_terms,
+    "binary": partial(digit_terms, digits=binary_digits),
+}
 
 
 def added(terms: list[Term], additions: Counter[tuple[bool, int, int]]) -> Term:
