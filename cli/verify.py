@@ -149,6 +149,8 @@ def _text(format: str, verdicts: list[Verdict], without: list[tuple[str, str]], 
         if each.adders_alone is not None
     ]
     lines += [f"{quoted(name)}: not proved: {reason}" for name, reason in without]
+    inner = "operators are parts of activation functions, one look-up each in the count, or of choices, none"
+    lines += [f"{quoted(each.name)}: {each.inner_operations} {inner}" for each in verdicts if each.inner_operations]
     lines += [f"{name}: not as it was emitted; what it does was judged" for each in verdicts for name in each.changed]
     lines.append("; ".join(_ran(verdicts, arguments)))
     if references := ", ".join(dict.fromkeys(each.reference for each in verdicts if each.reference)):

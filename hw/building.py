@@ -167,7 +167,9 @@ def finished(netlist: Netlist) -> Kernel:
         graph.feeds.update(zip(state.nodes, netlist.quantised(new, format).nodes, strict=True))
     for number, bundle in enumerate(outputs):
         graph.output(f"y{number}", bundle.nodes)
-    graph.drop_unread([name for name, port in graph.inputs.items() if not port.register])
+    # An input all of whose weights are 0 is still one.
+    untouched = {port for _, port in netlist.untouched.values()}
+    graph.drop_unread([name for name in graph.inputs if name.startswith("w") or name in untouched])
     names = {name: port for name, port in netlist.names.items() if port in graph.inputs}
     return Kernel(
         graph=graph,

@@ -19,12 +19,12 @@ from nncomplexity.errors import ComplexityError, ModelError, did_you_mean, quote
 
 from .building import Kernel, build
 from .fixed import Overflow, Rounding
-from .kernels import STYLES
 from .layer_record import restored
 from .lines import layout, numbers_of, read_words, width_of
 from .lookups import ACTIVATIONS
 from .package import CONSTANTS, GIVEN, HELD, KERNEL, MADE, MANIFEST, SCHEMA, digest, table_name, tables_of
 from .preparation import check_supported
+from .styles import STYLES
 from .trial import UNROLLED, Trial
 
 if TYPE_CHECKING:

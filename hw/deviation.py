@@ -80,7 +80,8 @@ class Enclosures:
 
     known: integers of constants by name; those that are no `ports` are held by the kernel. operands: what the table of
     each look-up sees, in order, None of straight pieces. modes: rounding and overflow of what is stored. reals: what
-    constants with a name were taken as. following: what the states become, in their order; outputs: what leaves.
+    constants with a name were taken as. following: what the states become, in their order; outputs: what leaves the
+    kernel.
     Raises: UnsupportedLayer where the equations leave open what a number is.
     """
 

@@ -2,8 +2,9 @@
 
 Style `mac` has a real multiplier for every product by a number that is neither 0 nor +-2**k; `shiftadd` shifts and adds
 the canonical signed digits of known weights, `binary` the bits of their magnitudes; `shared` and `da` add once what
-several sums need. Weights whose values are not known enter on ports and are multiplied in all. Every result of a verb is brought to one interval, that of all its elements together: one kind of operator serves
-them, as the exact convention counts.
+several sums need. Weights whose values are not known enter on ports and are multiplied in all. Every result of a verb
+is brought to one interval, that of all its elements together: one kind of operator serves them, as the exact convention
+counts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .netlist import Graph, Operand, Port
 from .nodes import width_of
 from .selecting import arranged, extremes, nearest, taken
 from .selecting import chosen as choice
-from .signs import magnitude, rectified, signed
+from .signs import magnitude, moved, rectified, signed
 from .stated import integer, interval, point, whole
 from .styles import STYLES
 from .sums import check_values, known_sums, product_interval, sums
@@ -65,6 +66,8 @@ class Netlist:
         self.unread: dict[int, Bundle] = {}
         self.states: dict[int, tuple[Bundle, Format]] = {}
         self.kept: dict[int, Bundle] = {}
+        # Inputs that no verb has read, with their ports.
+        self.untouched: dict[int, tuple[Bundle, str]] = {}
         self._style, self._weights, self._rectifies = style, dict(weights or {}), rectifies
         self._activation = activation
         self._table_operand, self.rounding, self.overflow = table_operand, rounding, overflow
@@ -72,7 +75,10 @@ class Netlist:
         self._variables, self._constants, self._used = 0, 0, set[str]()
 
     def variable(self, elements: Size, format: Format, name: str = "") -> Bundle:
-        return self._moving("x", elements, format, name)
+        port = f"x{self._variables}"
+        found = self._moving("x", elements, format, name)
+        self.untouched[id(found)] = found, port
+        return found
 
     def state(self, elements: Size, format: Format, name: str = "") -> Bundle:
         found = self._moving("s", elements, format, name, register=True)
@@ -340,8 +346,9 @@ class Netlist:
         right = self._biases(left, right) if role is Role.BIAS and right.values is not None else right
         left, right = self._placed(left), self._placed(right)
         fraction = max(left.fraction, right.fraction)
-        if left.signs and (sign < 0 or fraction > left.fraction):
-            raise UnsupportedLayer("to a magnitude are only added numbers of no more bits behind the point")
+        if left.signs and sign < 0:
+            raise UnsupportedLayer("from a magnitude nothing is subtracted")
+        left = moved(self.graph, left, fraction)
         ones = aligned(self.graph, left, fraction)
         others = paired(aligned(self.graph, right, fraction), len(ones))
         make = self.graph.add if sign > 0 else self.graph.subtract
@@ -368,6 +375,7 @@ class Netlist:
 
     def _taken(self, operand: Bundle) -> None:
         self.unread.pop(id(operand), None)
+        self.untouched.pop(id(operand), None)
 
     def _result(self, bundle: Bundle) -> Bundle:
         self.unread[id(bundle)] = bundle

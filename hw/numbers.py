@@ -45,6 +45,11 @@ class Vector:
     format: Format | None = None
     number: Fraction | None = None
 
+    @property
+    def elements(self) -> int:
+        """How many numbers a sample has."""
+        return int(self.values.shape[1])
+
 
 class Numbers:
     """One execution on integers.

@@ -118,8 +118,9 @@ class _Built:
             for (low, high), (p, _, _) in zip(reach, self.spans, strict=True)
         ]
         kept = graph.wire(Operand(total), (min(low for low, _ in sums), max(high for _, high in sums)), self.fraction)
-        held = Overflow.SAT_SYM if self.result.overflow is Overflow.SAT_SYM else Overflow.SAT
-        stored = replace(self.result, rounding=Rounding.TRN, overflow=held)
+        symmetric = self.result.overflow is Overflow.SAT_SYM
+        overflow = Overflow.SAT_SYM if symmetric else Overflow.SAT
+        stored = replace(self.result, rounding=Rounding.TRN, overflow=overflow)
         return graph.quantise(kept, stored, ends)
 
     def _sloped(self, piece: Piece) -> int:

@@ -107,15 +107,16 @@ def prove(
     seed: int = 0,
     modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
     reference: Reference | None = None,
+    elaborator: Elaborator = elaborate,
     simulator: str = BUILTIN,
     seconds: float = SECONDS,
-    elaborator: Elaborator = elaborate,
 ) -> Verdict:
     """`verify` for a layer whose formats are filled in.
 
     own: biases that are given are constants in every style, in units of the sum they join; what is not given enters on
     a port in every style. modes: rounding and overflow of what is stored. reference: who computes the real numbers that
-    results are compared with; the equations do where it knows no such layer. elaborator: makes a design of a text.
+    results are compared with; the equations do where it knows no such layer. elaborator: what makes a design of a text
+    and its top module, in place of `elaborate`.
     """
     check_simulator(simulator)
     trial = prepared(
@@ -129,9 +130,10 @@ def prove(
         seed=seed,
         modes=modes,
     )
-    found = _folded(trial, simulator) if schedule == FOLDED else _unrolled(
-        trial, simulator, seed, seconds, elaborator
-    )
+    if schedule == FOLDED:
+        found = _folded(trial, simulator)
+    else:
+        found = _unrolled(trial, simulator, seed, seconds, elaborator)
     found = replace(found, weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))

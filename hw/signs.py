@@ -12,9 +12,9 @@ from dataclasses import replace
 from nncomplexity.ops import Role
 
 from .bundles import Bundle, UnsupportedLayer
-from .netlist import Graph
+from .netlist import Graph, Operand
 
-__all__ = ["magnitude", "rectified", "signed"]
+__all__ = ["magnitude", "moved", "rectified", "signed"]
 
 
 def magnitude(graph: Graph, x: Bundle) -> Bundle:
@@ -23,6 +23,19 @@ def magnitude(graph: Graph, x: Bundle) -> Bundle:
     ends = x.low, max(x.high, -x.low - 1)
     nodes = tuple(graph.turn(node, sign, ends) for node, sign in zip(x.nodes, signs, strict=True))
     return replace(x, nodes=nodes, low=ends[0], high=ends[1], signs=signs, constant=False)
+
+
+def moved(graph: Graph, size: Bundle, fraction: int) -> Bundle:
+    """A magnitude with so many bits behind the point: zeros there are those of the number, turned over as its bits."""
+    shift, reach = fraction - size.fraction, max(size.high, -size.low - 1)
+    if not size.signs or not shift:
+        return size
+    ends = (-reach - 1) << shift, ((reach + 1) << shift) - 1
+    nodes = []
+    for node, sign in zip(size.nodes, size.signs, strict=True):
+        number = graph.turn(node, sign, (-reach - 1, reach))
+        nodes.append(graph.turn(graph.wire(Operand(number, shift), ends, fraction), sign, ends))
+    return replace(size, nodes=tuple(nodes), low=size.low << shift, high=ends[1], fraction=fraction)
 
 
 def rectified(graph: Graph, size: Bundle, role: Role) -> tuple[int, ...]:

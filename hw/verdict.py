@@ -15,7 +15,8 @@ class Verdict:
     vectors: samples, of so many steps for a cell; a folded kernel that keeps no state runs twice. cycles: of the
     multiply-accumulate unit in one execution, seen in the run; an unrolled kernel takes one. counted_by: the inventory
     that the netlist is compared with. adders: additions and subtractions of the kernel, not those that round;
-    adders_alone: those of style shiftadd, where sums share some. changed: files of a bundle that are not as they were emitted.
+    adders_alone: those of style shiftadd, where sums share some. changed: files of a bundle that are not as they were
+    emitted.
 
     operations: operators of one execution; inner_operations: those that are parts of an activation function, which is
     one of the operations, or of a choice, which is none. first_difference: "" where there is none. True where all is

@@ -124,8 +124,7 @@ def test_table(save: Save, run: Run) -> None:
 def test_json_says_what_was_compared(save: Save, run: Run) -> None:
     found = verified(run, save(quantized()), "--style", "shiftadd", "--rounding", "RND", "--overflow", "SAT")
     (layer,) = found["layers"]
-    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") >= layer.pop("adders") > 0
-    assert layer.pop("elaborator").startswith("pyosys ")
+    assert layer.pop("simulator").startswith("pyosys ") and layer.pop("operations") > 0
     said = {
         "name": "product",
         "style": "shiftadd",

@@ -51,11 +51,11 @@ def test_every_result_keeps_its_bound(name: str, modes: tuple[Rounding, Overflow
 
 
 def test_a_few_steps_of_a_small_cell_stay_close() -> None:
-    """Gates of ten bits behind the point: no result is further off than some of their steps."""
+    """What PLAN's pieces are off is the largest part of the bound."""
     weights = {"weight": [64, -32], "recurrent": [32], "bias": [16]}
     part = part_of(nc.RNN(steps=1, inputs=2, hidden=1), "w:8,a:fixed<12,2>")
-    verdict = prove(part, weights=weights, vectors=50, reference=onnx_values, activation="table")
-    assert verdict and verdict.bound is not None and verdict.bound < 0.05
+    verdict = prove(part, weights=weights, vectors=50, reference=onnx_values)
+    assert verdict and verdict.bound is not None and 0.0379 < verdict.bound < 0.06
 
 
 def test_a_linear_layer_has_no_deviation_and_no_bound() -> None:

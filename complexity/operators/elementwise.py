@@ -191,17 +191,20 @@ def power(call: Call) -> Result:
     known = exponents.value or (None,)
     first = known[0]
     same = first if isinstance(first, int | float) and all(element == first for element in known) else None
+    # Powers that are products, roots and reciprocals have their exponent in the equation.
+    written = same in (1, 2, 3, 4, -1, 0.5, -0.5)
     result = pointwise(
         call,
-        lambda m, x, y: raised(m, x, same, base.number, EACH),
+        lambda m, x, *_: raised(m, x, same, base.number, EACH),
         *(0, 1),
         kind="elementwise",
         dtype=base.dtype,
         value=evaluation.folded(typed, base.dtype, base, exponents),
+        operands=[base] if written else [],
         exact=lambda x, _: powered(x, int(same)) if same in (1, 2, 3, 4) else None,
-        # The exponent is in the equation; as an operand nothing reads it.
-        wired=same in (1, 2, 3, 4, -1, 0.5, -0.5),
+        wired=written,
     )
+    result = replace(result, layouts={}) if written else result
     return replace(result, work=None, free="the first power is the number itself") if same == 1 else result
 
 

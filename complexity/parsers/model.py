@@ -45,7 +45,7 @@ def read_network(
 
 
 def _network(source: Source, bindings: Bindings, quantization: Quantization) -> Network:
-    graph = source.proto.graph
+    proto, graph = source.proto, source.proto.graph
     stored = {initializer.name for initializer in graph.initializer}
     given, dims, declared = bind_inputs([value for value in graph.input if value.name not in stored], bindings)
     analysis = Analysis(
@@ -53,16 +53,15 @@ def _network(source: Source, bindings: Bindings, quantization: Quantization) -> 
         quantization=quantization,
         dims=dims,
         weightless=bindings.weightless,
-        functions=functions_by_name(source.proto.functions),
+        functions=functions_by_name(proto.functions),
         overrides=Overrides.of(quantization),
         annotations=annotations_of(graph),
     )
-    walker = Walker(analysis=analysis, opsets=opsets_of(source.proto.opset_import), place="graph")
+    walker = Walker(analysis=analysis, opsets=opsets_of(proto.opset_import), place="graph")
     scope = Scope({})
     for value in graph.input:
         if value.name not in stored:
-            formatted = _formatted(given[text(value.name)], quantization)
-            scope.tensors[value.name] = walker.annotated(value.name, formatted)
+            scope.tensors[value.name] = walker.annotated(value.name, _formatted(given[text(value.name)], quantization))
     walker.enter_initializers(graph, scope)
     body = walker.nodes(graph.node, scope, [value.name for value in graph.output])
     rows = _claimed(merge(body.rows))
