@@ -29,9 +29,9 @@ from nncomplexity.hw.tools import NetlistError, ToolError
 from nncomplexity.hw.trial import Trial
 from nncomplexity.quantization import parse_quantization
 
-elaborates = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
-posix = pytest.mark.skipif(os.name != "posix", reason="the programs are shell scripts")
 REQUIRED = os.environ.get("NNCOMPLEXITY_SIMULATORS", "").split()
+elaborates = pytest.mark.skipif(find_spec("pyosys") is None and not REQUIRED, reason="pyosys is not installed")
+posix = pytest.mark.skipif(os.name != "posix", reason="the programs are shell scripts")
 VECTORS = 24
 PASSES = f"echo 'RESULT errors=0 vectors={VECTORS}'"
 FAILS = f"echo 'RESULT errors=3 vectors={VECTORS}'; exit 1"
@@ -317,23 +317,12 @@ def test_real_simulators_agree(simulator: str, name: str, tmp_path: Path) -> Non
     verdict = verify_bundle(folder, simulator=simulator)
     assert verdict, verdict.first_difference
     assert re.fullmatch(r"(Icarus Verilog|Verilator) \d[\w.]*", verdict.simulator)
-    line = (folder / "y.hex").read_text().splitlines()
-    line[5] = f"{int(line[5], 16) ^ 1:0{len(line[5])}x}"
-    (folder / "y.hex").write_text("\n".join(line))
     text = (folder / "kernel.v").read_text()
     (folder / "kernel.v").write_text(text.replace("assign y = a + b;", "assign y = a - b;", 1))
     wrong = verify_bundle(folder, simulator=simulator)
-    steps = verdict.steps
-    assert not wrong.values_equal and not wrong.counts_equal
-    assert wrong.first_difference.startswith(
-        f"netlist and y.hex: vector {5 // steps}, step {5 % steps}, element 0 of y0: "
-    )
-    run = run_bench(
-        trial_of(layer, quant, style),
-        {**files_of(trial_of(layer, quant, style), 0), "kernel.v": (folder / "kernel.v").read_text()},
-        simulator,
-    )
-    assert re.match(rf"y\.hex and {run.tool}: vector \d+, step \d+, element \d of y0: -?\d+ and -?\d+$", run.difference)
+    assert (wrong.values_equal, wrong.counts_equal, wrong.changed) == (False, False, ("kernel.v",))
+    place = r"vector \d+, step \d+, element \d of y0: -?\d+ and -?\d+"
+    assert re.fullmatch(rf"y\.hex and {wrong.simulator}: {place}", wrong.first_difference)
 
 
 @pytest.mark.simulator
