@@ -130,10 +130,8 @@ def prove(
         seed=seed,
         modes=modes,
     )
-    if schedule == FOLDED:
-        found = _folded(trial, simulator)
-    else:
-        found = _unrolled(trial, simulator, seed, seconds, elaborator)
+    unrolled = simulator, seed, seconds, elaborator
+    found = _folded(trial, simulator) if schedule == FOLDED else _unrolled(trial, *unrolled)
     found = replace(found, weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))

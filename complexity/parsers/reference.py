@@ -49,10 +49,7 @@ def onnx_values(
     """
     import onnx
 
-    if isinstance(layer, Recurrent):
-        found = _recurrent(layer, constants, inputs)
-    else:
-        found = _linear(layer, constants, inputs)
+    found = _recurrent(layer, constants, inputs) if isinstance(layer, Recurrent) else _linear(layer, constants, inputs)
     if found is None:
         return None
     values, op = found
