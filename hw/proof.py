@@ -130,9 +130,8 @@ def prove(
         seed=seed,
         modes=modes,
     )
-    unrolled = simulator, seed, seconds, elaborator
-    found = _folded(trial, simulator) if schedule == FOLDED else _unrolled(trial, *unrolled)
-    found = replace(found, weights=whose(trial.known, weights))
+    run = _folded if schedule == FOLDED else _unrolled
+    found = replace(run(trial, simulator, seed, seconds, elaborator), weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))
 
@@ -145,7 +144,7 @@ def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborato
     return judged(trial, design, run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds))
 
 
-def _folded(trial: Trial, simulator: str) -> Verdict:
+def _folded(trial: Trial, simulator: str, *_: object) -> Verdict:
     from .folded_proof import folded_verdict
 
     if simulator != BUILTIN:
