@@ -13,7 +13,7 @@ from nncomplexity.version import VERSION
 
 __all__ = ["SUBCOMMANDS", "entry", "main"]
 
-SUBCOMMANDS = ("report", "explain", "formula", "layers", "sweep", "emit", "verify")
+SUBCOMMANDS = ("report", "explain", "formula", "layers", "sweep", "emit", "verify", "synth")
 BUG, INTERRUPTED = 70, 130
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .metrics import BY_KEY
 from .metrics.bop import METRIC as BOP
+from .metrics.prediction import calibration
 from .requantization import MULTIPLIER_BITS
 
 if TYPE_CHECKING:
@@ -45,7 +47,28 @@ def assumptions_of(report: Report) -> list[str]:
         lines.append("free sizes are at least 1")
     if any(entry.row.kind == "if" and (entry.row.reason or "").startswith("the dearer") for entry in report.entries):
         lines.append("of an If whose condition is not known, the branch of more FLOPs is charged")
-    return lines
+    return [*lines, *_predictions(report)]
+
+
+def _predictions(report: Report) -> Iterator[str]:
+    """What stands behind the predictions that were asked for."""
+    asked = [key for key in dict.fromkeys(report.asked) if BY_KEY[key].predicted]
+    if not asked:
+        return
+    yield (
+        f"predictions, no counts: {', '.join(asked)}: of one kernel a row, which all its executions share; known "
+        "weights shifted and added, others of full range: powers of two and their sums shifted, the rest multiplied"
+    )
+    if "lut" in asked:
+        fit = calibration()
+        yield (
+            f"lut: fitted to {fit.tool} on {fit.fitted} small random layers; on {fit.tested} others half are within "
+            f"{fit.band.median:.0%}, nine in ten within {fit.band.ninety:.0%}; six inputs, no carry chains, no blocks"
+        )
+    if "dsp" in asked:
+        yield "dsp: multipliers cut to blocks of 25 x 18 bits, as synthesis for Xilinx 7 does; lut holds them instead"
+    if "nlg" in asked:
+        yield "nlg: by convention 5 gates a full adder, AND and full adder a bit of a multiplier, inverters free"
 
 
 def _floats(report: Report) -> bool:

@@ -74,7 +74,10 @@ def layer_form(layer: Layer, metric: Metric, place: str = "") -> Formula:
     """The closed form of a layer for one inference. Raises UsageError E-FORMULA where the metric has none."""
     if not metric.computed:
         raise UsageError("E-FORMULA", f"{metric.key} is no count of operations; ask for one of operations, such as rm")
-    total = count(layer.lettered(), "paper").total(metric.weight)
+    if metric.always == "kernel":
+        raise UsageError("E-FORMULA", f"{metric.key} is a prediction from integer widths and has no closed form")
+    counter = "schedule" if metric.always == "schedule" else "paper"
+    total = count(layer.lettered(), counter).total(metric.weight)
     if total is None:
         raise UsageError("E-FORMULA", f"{metric.key} is undefined for the formats of '{quoted(place or layer.kind)}'")
     return Formula(total, metric.heading)

@@ -21,8 +21,9 @@ UNKNOWN = Inventory({Op(Kind.UNKNOWN, Role.ELEMENTWISE, NOTHING, NOTHING, NOTHIN
 
 
 def keys_of(convention: str) -> tuple[str, ...]:
-    """The metrics a report lists unasked; `exact` lists the details too."""
-    return tuple(metric.key for metric in METRICS if convention == "exact" or not metric.detail)
+    """The metrics a report lists unasked; `exact` lists the details too, predictions none."""
+    listed = (metric for metric in METRICS if not metric.unlisted)
+    return tuple(metric.key for metric in listed if convention == "exact" or not metric.detail)
 
 
 class Totals(Mapping[str, Number]):
@@ -134,7 +135,11 @@ class Measuring:
     def _dearest(self, row: Row, metric: Metric, stored: Number) -> Number:
         totals = [self._sum(branch, metric) for branch in row.branches]
         known = [total for total in totals if total is not None]
-        return None if len(known) < len(totals) or stored is None else maximum(*known) * row.repeat + stored
+        if len(known) < len(totals) or stored is None:
+            return None
+        # Hardware is there once, however often it runs.
+        times = 1 if metric.always == "kernel" else row.repeat
+        return maximum(*known) * times + stored
 
     def _sum(self, rows: Sequence[Row], metric: Metric) -> Number:
         values = [self.totals(row)[metric.key] for row in rows]

@@ -81,13 +81,14 @@ class Row:
     branches: tuple[tuple[Row, ...], ...] = ()
 
     def operations(self, counter: str, accumulator: int | None = None) -> Inventory:
-        """What the node computes in all its executions, as a counter sees it."""
+        """What the node computes in all its executions, as a counter sees it; hardware is there once for all."""
         width, found = self.accumulator or accumulator, Inventory()
         if self.work is not None:
             found = count(self.work, counter, width, self.operands)
-        if self.requantization is not None and counter not in ("paper", "digits"):
+        charged = counter not in ("paper", "digits") and not (counter == "schedule" and self.work is not None)
+        if self.requantization is not None and charged:
             found = found + count(self.requantization, counter, width, self.operands)
-        return found * self.repeat
+        return found if counter == "kernel" else found * self.repeat
 
     def standing(self, convention: str) -> Status:
         """The status in a convention: a node that only requantizes is free where that is not charged."""

@@ -19,7 +19,8 @@ class Kind(Enum):
     NEGATE turns a sum's sign where that could not wait for a subtraction; it takes half adders, no full ones.
     PADDING is a product already counted whose input is padding. UNKNOWN is work that was not searched for: metrics of
     it are null.
-    STORE is no computation: a number that is kept (a parameter, an activation). QUANTUM is a unit of a resource that
+    STORE is no computation: a number that is kept (a parameter, an activation, a state). EXECUTION is one run of a
+    row's equations. QUANTUM is a unit of a resource that
     no classical metric speaks of; its function names it.
     """
 
@@ -36,6 +37,7 @@ class Kind(Enum):
     COMPARE = "compare"
     LOOKUP = "lookup"
     STORE = "store"
+    EXECUTION = "execution"
     QUANTUM = "quantum"
     PADDING = "padding"
     UNKNOWN = "unknown"
@@ -67,6 +69,7 @@ class Role(Enum):
     PARAMETER = "parameter"
     OUTPUT = "output"
     LIVE = "live"
+    SCHEDULE = "schedule"
     QUANTUM = "quantum"
 
 

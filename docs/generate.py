@@ -16,6 +16,7 @@ from nncomplexity.formulas import Formula, kind_form
 from nncomplexity.kinds import FORMATS, fields_of, glossary, open_layer, required, summary
 from nncomplexity.layers import LAYERS, layer_class
 from nncomplexity.metrics import BY_KEY, METRICS, Metric
+from nncomplexity.metrics.prediction import calibration
 
 __all__ = ["main", "pages"]
 
@@ -230,9 +231,22 @@ def _metrics() -> str:
             f"- Meaning: {_plain(metric.meaning)}",
             *([f"- Definition, per operation: {_plain(weight)}"] if weight else []),
             f"- Total: {'the largest of the rows' if metric.largest else 'the sum of the rows'}",
+            *([f"- A prediction of one kernel a row, not a count{_band(metric)}"] if metric.predicted else []),
         ]
         blocks += [f"## {metric.heading}", module, "\n".join(facts), *(_plain(text) for text in more)]
     return _joined(*blocks)
+
+
+def _band(metric: Metric) -> str:
+    """How well the fit behind a prediction does."""
+    if metric.key != "lut":
+        return ""
+    fit = calibration()
+    return (
+        f": fitted to {fit.tool} on {fit.fitted} small random layers; on {fit.tested} others half are within "
+        f"{fit.band.median:.0%}, nine in ten within {fit.band.ninety:.0%} "
+        f"(`{'; '.join(fit.flags).format(top='KERNEL')}`)"
+    )
 
 
 def _plain(text: str) -> str:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from .delivery import emit_bundle
     from .inspection import verify_bundle
     from .proof import Verdict, verify
+    from .synth import Synthesis, synthesise
     from .verilog import emit
 
-__all__ = ["KERNELS", "Verdict", "build", "emit", "emit_bundle", "verify", "verify_bundle"]
+__all__ = ["KERNELS", "Synthesis", "Verdict", "build", "emit", "emit_bundle", "synthesise", "verify", "verify_bundle"]
 
 # Kinds of the catalogue that have a kernel.
 KERNELS = (
@@ -25,10 +26,12 @@ KERNELS = (
 )
 
 _HOMES = {
+    "Synthesis": "synth",
     "Verdict": "proof",
     "build": "building",
     "emit": "verilog",
     "emit_bundle": "delivery",
+    "synthesise": "synth",
     "verify": "proof",
     "verify_bundle": "inspection",
 }

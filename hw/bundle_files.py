@@ -171,15 +171,19 @@ def _kernel(manifest: Mapping[str, Any], built_in: Mapping[str, Any]) -> Kernel:
     if strange := [name for name, values in built_in.items() if not isinstance(values, list)]:
         raise _broken(CONSTANTS, f"'{quoted(strange[0])}' is no list of integers")
     layer = restored(manifest["layer"])
-    check_supported(Part(name=manifest["name"], layer=layer))
-    return build(
-        layer,
-        manifest["style"],
-        built_in,
-        activation=manifest["activation"],
-        rounding=Rounding(manifest["rounding"]),
-        overflow=Overflow(manifest["overflow"]),
-    )
+    try:
+        check_supported(Part(name=manifest["name"], layer=layer))
+        return build(
+            layer,
+            manifest["style"],
+            built_in,
+            activation=manifest["activation"],
+            rounding=Rounding(manifest["rounding"]),
+            overflow=Overflow(manifest["overflow"]),
+        )
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Fields that are each of their type, and together no layer that anything but a manifest would make.
+        raise _wrong(f"no kernel can be made of its layer: {quoted(error)}") from None
 
 
 def _size(manifest: Mapping[str, Any], name: str, most: int) -> int:

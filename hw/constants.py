@@ -10,7 +10,7 @@ Known = Mapping[str, Sequence[int]]
 
 
 def built_in_of(known: Known, style: str, own: Known | None) -> Known:
-    """The constants that are no ports: all that a style shifts and adds, of a file's `own` those it says, and biases."""
+    """The constants that are no ports: all that a style shifts and adds; of a file's `own` those it has, and biases."""
     if own is None:
         return {} if style == "mac" else known
     return {name: values for name, values in own.items() if style != "mac" or name.startswith("bias")}

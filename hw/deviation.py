@@ -67,6 +67,11 @@ class Enclosed:
         return cls(value=real, low=real, high=real, fraction=fraction, **more)
 
     @property
+    def elements(self) -> int:
+        """How many numbers a sample has."""
+        return int(self.value.shape[1])
+
+    @property
     def bound(self) -> Array:
         """How far the kernel's numbers may be from the real ones."""
         import numpy as np

@@ -10,6 +10,7 @@ from nncomplexity.errors import ModelError, quoted
 
 from .bundles import UnsupportedLayer
 from .netlist import Graph
+from .words import packed, unpacked
 
 if TYPE_CHECKING:
     from typing import Any
@@ -73,8 +74,6 @@ def width_of(fields: Sequence[Field]) -> int:
 
 def words_of(fields: Sequence[Field], numbers: Mapping[str, Array]) -> list[int]:
     """A line's number for each sample. Shapes: numbers [samples, elements] by port."""
-    from .words import packed
-
     each = [packed(numbers[field.port], field.bits) << field.low for field in fields]
     return list(map(int, sum(each[1:], each[0]).tolist())) if each else []
 
@@ -82,8 +81,6 @@ def words_of(fields: Sequence[Field], numbers: Mapping[str, Array]) -> list[int]
 def numbers_of(fields: Sequence[Field], words: Sequence[int]) -> dict[str, Array]:
     """The integers on every port, [samples, elements]."""
     import numpy as np
-
-    from .words import unpacked
 
     line = np.array(words, object)
     return {

@@ -73,7 +73,8 @@ def run_bench(trial: Trial, files: Mapping[str, str], simulator: str, seconds: f
         folder = Path(name)
         for file, text in files.items():
             if file not in (MANIFEST, CONSTANTS):
-                (folder / file).write_text(text, encoding="utf-8", newline="\n")
+                # A last line that does not end is none to some.
+                (folder / file).write_text(text.rstrip() + "\n", encoding="utf-8", newline="\n")
         tool, outcome = RUNS[simulator](folder, seconds)
     return Run(tool=tool, difference=_difference(trial, tool, outcome))
 

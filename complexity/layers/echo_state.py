@@ -93,6 +93,11 @@ class EchoState(Layer):
         return self.steps
 
     @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """s."""
+        return ((self.reservoir, self.activation),)
+
+    @property
     def kept(self) -> Size:
         """Weights kept in a row of W_r, on average."""
         if self.nonzeros_per_row is not None:

@@ -59,6 +59,11 @@ class EchoStatePOD(Layer):
         return self.steps
 
     @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """z."""
+        return ((self.rank, self.activation),)
+
+    @property
     def formats(self) -> dict[str, Format]:
         return {
             "weight": self.weight,

@@ -59,6 +59,11 @@ class Layer:
         return 1
 
     @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """What is kept from one execution to the next: how many numbers, in which format."""
+        return ()
+
+    @property
     def formats(self) -> dict[str, Format]:
         """The named formats a report shows."""
         return {"weight": self.weight, "input": self.input}

@@ -38,6 +38,11 @@ class LSTM(Recurrent):
     functions: tuple[str, str, str] = ("sigmoid", "tanh", "tanh")
     kept: tuple[Format, ...] = ()
 
+    @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """h and c."""
+        return ((self.hidden, self.activation), (self.hidden, self.kept[4] if self.kept else self.activation))
+
     def parameters(self) -> dict[str, Size]:
         """Peephole weights beside those of every recurrent layer."""
         found = Recurrent.parameters(self)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
+from ..expressions import Size
+from ..formats import Format
 from ..ops import Role
 from .recurrent import Recurrent
 
@@ -27,6 +29,11 @@ class LSTM1997(Recurrent):
 
     kind: ClassVar[str] = "lstm1997"
     gates: ClassVar[int] = 3
+
+    @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """h and c."""
+        return ((self.hidden, self.activation),) * 2
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step for one sequence."""

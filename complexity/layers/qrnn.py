@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 
 from ..arithmetic import Arithmetic
 from ..expressions import Size
+from ..formats import Format
 from ..ops import Role
 from .recurrent import Recurrent
 
@@ -103,6 +104,11 @@ class QRNNLSTM(QRNNRNN):
 
     kind: ClassVar[str] = "qrnn_lstm"
     gates: ClassVar[int] = 4
+
+    @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """h and c."""
+        return ((self.hidden, self.activation),) * 2
 
     def equations(self, m: Arithmetic[V]) -> None:
         """One step and its readout."""

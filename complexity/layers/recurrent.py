@@ -52,6 +52,10 @@ class Recurrent(Layer):
         return self.steps * self.batch * self.directions
 
     @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        return ((self.hidden, self.activation),)
+
+    @property
     def formats(self) -> dict[str, Format]:
         return {
             "weight": self.weight,

@@ -33,6 +33,12 @@ class STPN(Recurrent):
     spec: ClassVar[tuple[str, ...]] = ("steps", "inputs", "hidden", "merged")
     merged: bool = True
 
+    @property
+    def states(self) -> tuple[tuple[Size, Format], ...]:
+        """h and F."""
+        plastic = self.hidden * (self.inputs + self.hidden)
+        return ((self.hidden, self.activation), (plastic, self.activation))
+
     def parameters(self) -> dict[str, Size]:
         """W, its Lambda and Gamma, and one bias."""
         plastic = self.hidden * (2 * self.directions) * (self.inputs + self.hidden)

@@ -18,6 +18,7 @@ class Metric:
     computed: it prices operations, not storage. optional: shown only where it is not zero.
     exact: the counter whose inventory `exact` weighs; always: the same for every convention.
     detail: shown only where it is asked for, or in full in `exact`. asked: costly, so null unless asked for.
+    unlisted: it is in no report that does not ask for it. predicted: it is no count but a prediction of hardware.
     """
 
     key: str
@@ -32,6 +33,8 @@ class Metric:
     always: str = ""
     detail: bool = False
     asked: bool = False
+    unlisted: bool = False
+    predicted: bool = False
 
     def counter(self, convention: str) -> str:
         """The counter whose inventory is weighed in a convention."""

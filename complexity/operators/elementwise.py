@@ -200,7 +200,7 @@ def power(call: Call) -> Result:
         kind="elementwise",
         dtype=base.dtype,
         value=evaluation.folded(typed, base.dtype, base, exponents),
-        operands=[base] if written else [],
+        operands=[base] if written else None,
         exact=lambda x, _: powered(x, int(same)) if same in (1, 2, 3, 4) else None,
         wired=written,
     )

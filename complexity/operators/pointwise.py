@@ -35,7 +35,7 @@ def pointwise(
     kind: str,
     dtype: str | None = None,
     value: Sequence[Element] | None = None,
-    operands: Sequence[Tensor] = (),
+    operands: Sequence[Tensor] | None = None,
     exact: Exact | None = None,
     otherwise: Exact | None = None,
     wired: bool = False,
@@ -58,7 +58,8 @@ def pointwise(
 
     def text(m: Arithmetic[Signal]) -> None:
         # One element: of a constant each has another one, by turns.
-        equation(m, *(operand(m, tensor, 1, "constant" if tensor.constant else "") for tensor in operands or tensors))
+        read = tensors if operands is None else operands
+        equation(m, *(operand(m, tensor, 1, "constant" if tensor.constant else "") for tensor in read))
 
     constants = [index for index in indices if call.input(index).constant]
     layouts = {"constant": Layout(constants[0], flat)} if len(constants) == 1 else {}

@@ -9,7 +9,7 @@ from functools import reduce
 
 from ..accounting import Signal
 from ..arithmetic import Arithmetic
-from ..formats import widest
+from ..formats import Format, widest
 from ..grids import Grid, added, grown_together, multiplied
 from ..ops import Role
 from ..shapes import Element
@@ -27,7 +27,7 @@ M = Arithmetic[Signal]
 def many(
     call: Call,
     function: evaluation.Function,
-    equation: Callable[[M, Signal, int], object],
+    equation: Callable[[M, Signal, int, Format], object],
     exact: Exact,
     otherwise: Exact | None = None,
 ) -> Result:
@@ -39,12 +39,20 @@ def many(
     for tensor in tensors:
         number = widest(number, tensor.number)
 
-    def equations(m: M, *signals: Signal) -> None:
-        equation(m, m.variable(signals[0].elements * len(tensors), number), len(tensors))
+    def equations(m: M) -> None:
+        equation(m, m.variable(len(tensors), number), len(tensors), number)
 
     value = evaluation.folded(function, dtype, *tensors)
     result = pointwise(
-        call, equations, *indices, kind="elementwise", value=value, exact=exact, otherwise=otherwise, wired=True
+        call,
+        equations,
+        *indices,
+        kind="elementwise",
+        value=value,
+        operands=(),
+        exact=exact,
+        otherwise=otherwise,
+        wired=True,
     )
     alone = len(tensors) == 1
     return replace(result, work=None, free="one operand: the number itself") if alone else result
@@ -75,12 +83,12 @@ def total(*elements: Element) -> Element:
 
 def many_sum(call: Call) -> Result:
     """y = a + b + ...: n - 1 additions per element."""
-    return many(call, total, lambda m, x, n: summed(m, x, n), repeated(added), grown_together)
+    return many(call, total, lambda m, x, n, _: summed(m, x, n), repeated(added), grown_together)
 
 
 def summed(m: M, x: Signal, terms: int) -> Signal:
     """The sum of operands that stand behind each other."""
-    return m.sum(x, terms=terms, outputs=x.elements // terms, role=EACH)
+    return m.sum(x, terms=terms, outputs=1, role=EACH)
 
 
 def many_mean(call: Call) -> Result:
@@ -89,9 +97,8 @@ def many_mean(call: Call) -> Result:
     def mean(*elements: Element) -> Element:
         return evaluation.divide(total(*elements), len(elements), integers=False)
 
-    def equation(m: M, x: Signal, terms: int) -> None:
-        added = summed(m, x, terms)
-        m.multiply(added, m.constant(added.elements, x.format, value=Fraction(1, terms)), role=EACH)
+    def equation(m: M, x: Signal, terms: int, number: Format) -> None:
+        m.multiply(summed(m, x, terms), m.constant(1, number, value=Fraction(1, terms)), role=EACH)
 
     return many(call, mean, equation, averaged, grown_together)
 
@@ -99,7 +106,7 @@ def many_mean(call: Call) -> Result:
 def extreme(function: evaluation.Function, exact: Exact, kept: str) -> Rule:
     """The greatest or smallest of n operands: n - 1 comparisons per element."""
 
-    def equation(m: M, x: Signal, terms: int) -> None:
-        m.greatest(x, terms=terms, outputs=x.elements // terms, role=EACH, kept=kept)
+    def equation(m: M, x: Signal, terms: int, number: Format) -> None:
+        m.greatest(x, terms=terms, outputs=1, role=EACH, kept=kept)
 
     return lambda call: many(call, lambda *elements: reduce(function, elements), equation, repeated(exact))
