@@ -159,10 +159,11 @@ def _row_difference(row: Row, pieces: Sequence[Subject], style: str) -> str:
     serve both, kinds and roles; digits that were drawn are in no report.
     """
     from nncomplexity.hw.nodes import operators
-    from nncomplexity.hw.styles import inventory
+    from nncomplexity.hw.styles import PLANS, inventory
 
     digits = style != "mac"
-    if digits and not pieces[0].weights:
+    # What the two directions could share stays apart in their kernels.
+    if digits and (not pieces[0].weights or (style in PLANS and len(pieces) > 1)):
         return ""
     assert row.work is not None
     one = operators(inventory(row.work, style, row.operands if digits else {}))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Piece", "Unprovable", "Wanted", "operands_of", "pieces_of"]
 
 DIRECTIONS = ("forward", "backward")
+# Styles of real multipliers: in the others the digits of weights have no width together.
+REAL = (None, "mac")
 
 
 class Unprovable(Exception):
@@ -86,7 +88,7 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     apart = False
     if not wanted.drawn and getattr(layer, "constant", True):
         arrays, missing = _read(layer, known)
-        if wanted.style != "shiftadd" and (stored := _stored(layer, known, arrays)) is not None:
+        if wanted.style in REAL and (stored := _stored(layer, known, arrays)) is not None:
             arrays["weight"], apart = stored, True
         single = _placed(single, known, arrays, wanted.style)
     alike = isinstance(layer, Contraction)
@@ -272,7 +274,7 @@ def _format(format: Format, known: Mapping[str, Matrix], read: Mapping[str, list
     values = [end for each in read.values() if each for end in (min(each), max(each))]
     if not _fits(format, values):
         low, high = min(values), max(values)
-        if style != "shiftadd":
+        if style in REAL:
             raise Unprovable(
                 f"its weights less their zero point are {low}..{high}, {format} does not hold them; "
                 "--style shiftadd needs no format of theirs"

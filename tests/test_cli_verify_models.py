@@ -115,7 +115,7 @@ def test_table(save: Save, run: Run) -> None:
     lines = ran.out.splitlines()
     assert lines[0].split()[-3:] == ["saturated", "deviation", "bound"]
     # 21 products, 18 additions, 3 biases; a sum of integers is ONNX's own but for nothing.
-    assert lines[2].split() == ["fc", "mac", "given", "30", "1", "42", "equal", "equal", "-", "0", "0"]
+    assert lines[2].split() == ["fc", "mac", "given", "30", "1", "1", "42", "equal", "equal", "-", "0", "0"]
     assert lines[4] == "relu: not proved: there is no kernel of Relu"
     assert lines[5].startswith("inputs drawn from seed 4; schedule unrolled; elaborated by pyosys ")
     assert lines[6] == f"deviations from onnx {onnx.__version__} Gemm"

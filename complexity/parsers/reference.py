@@ -49,35 +49,32 @@ def onnx_values(
     """
     import onnx
 
-    if isinstance(layer, Recurrent):
-        found = _recurrent(layer, constants, inputs)
-    else:
-        found = _linear(layer, constants, inputs[0])
+    found = _recurrent(layer, constants, inputs) if isinstance(layer, Recurrent) else _linear(layer, constants, inputs)
     if found is None:
         return None
     values, op = found
     return values, f"onnx {onnx.__version__} {op}"
 
 
-def _linear(layer: Layer, constants: Mapping[str, Array], x: Array) -> tuple[Sequence[Array], str] | None:
-    """Gemm, or the window of a Conv."""
+def _linear(
+    layer: Layer, constants: Mapping[str, Array], inputs: Sequence[Array]
+) -> tuple[Sequence[Array], str] | None:
+    """Gemm, or the window of a Conv, on the inputs of each step."""
     import onnx
 
     if "weight" not in constants:
         return None
-    node, samples = onnx.helper.make_node, len(x)
     weight, bias = constants["weight"].reshape(-1), constants.get("bias")
     more = [] if bias is None else [bias.reshape(-1)]
+    names = ["x"] * (2 + len(more))
     if isinstance(layer, Dense | Contraction):
-        gemm = node("Gemm", ["x"] * (2 + len(more)), ["y"], transB=1)
-        return _run(gemm, [x, weight.reshape(-1, x.shape[1]), *more], (samples, -1)), "Gemm"
+        node = onnx.helper.make_node("Gemm", names, ["y"], transB=1)
+        return [_run(node, [x, weight.reshape(-1, x.shape[1]), *more]) for x in inputs], "Gemm"
     if isinstance(layer, Convolution | Conv1D | Conv2D):
-        filters = _whole(layer.filters)
-        groups = _whole(layer.groups)
-        conv = node("Conv", ["x"] * (2 + len(more)), ["y"], group=groups)
+        node = onnx.helper.make_node("Conv", names, ["y"], group=_whole(layer.groups))
         # Every tap is a channel of a window of one place.
-        window = [x.reshape(samples, -1, 1), weight.reshape(filters, -1, 1), *more]
-        return _run(conv, window, (samples, -1)), "Conv"
+        taps = weight.reshape(_whole(layer.filters), -1, 1)
+        return [_run(node, [x[:, :, None], taps, *more])[:, :, 0] for x in inputs], "Conv"
     return None
 
 
@@ -111,7 +108,7 @@ def _recurrent(
         arrays += [None, None, None, peepholes[None]]
     op = kind.__name__
     node = onnx.helper.make_node(op, ["x" if each is not None else "" for each in arrays], ["y"], **attributes)  # type: ignore[arg-type]
-    return list(_run(node, arrays, (len(inputs), len(inputs[0]), -1))[0]), op
+    return list(_run(node, arrays)[:, 0]), op
 
 
 def _biases(layer: Recurrent, constants: Mapping[str, Array], gates: tuple[str, ...]) -> Array:
@@ -133,9 +130,9 @@ def _whole(size: Size) -> int:
     return size
 
 
-def _run(node: NodeProto, arrays: Sequence[Array | None], shape: tuple[int, ...]) -> list[Array]:
+def _run(node: NodeProto, arrays: Sequence[Array | None]) -> Array:
     import numpy as np
 
     # Its sigmoid of a large negative number overflows on the way to 0.
     with np.errstate(over="ignore"):
-        return [evaluated(node, OPSET, arrays)[0].reshape(shape)]
+        return evaluated(node, OPSET, arrays)[0]
