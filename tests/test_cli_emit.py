@@ -26,9 +26,12 @@ inputs = 2
 units = "N"
 weight = { scheme = "pot", bits = 4 }
 [[layer]]
-kind = "kan"
+kind = "qrnn_rnn"
+steps = 2
 inputs = 2
-units = 3
+hidden = 3
+depth = 1
+outputs = 3
 """
 EMIT = ("emit", "net.toml", "--dim", "N=3", "--vectors", "20")
 
@@ -123,7 +126,11 @@ def test_a_bundle_is_judged(run: Any) -> None:
             2,
             "net.toml: layer 'gru': there is no style 'wide'; choose mac, shiftadd, binary, shared, da [E-KERNEL-STYLE]",
         ),
-        (["--layer", "qrnn_rnn", "--out", "a"], 2, "net.toml: layer 'qrnn_rnn': there is no kernel of qrnn_rnn [E-KERNEL-LAYER]"),
+        (
+            ["--layer", "qrnn_rnn", "--out", "a"],
+            2,
+            "net.toml: layer 'qrnn_rnn': there is no kernel of qrnn_rnn [E-KERNEL-LAYER]",
+        ),
         (
             ["--layer", "gru", "--out", "net.toml"],
             4,

@@ -47,7 +47,7 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_table(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", spec, *ARGUMENTS, "--seed", "7"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    heads = ["layer", "style", "weights", "vectors", "steps", "cycles", "operations", "values", "counts"]
+    heads = ["layer", "style", "weights", "vectors", "steps", "Cycles", "operations", "values", "counts"]
     assert lines[0].split() == [*heads, "saturated", "deviation", "bound"]
     # 2 gates of 2 sums of 4+2 products and so on: 60 products, 16 gate joins and biases, 10 tables …
     assert lines[2].split()[:5] == ["lstm", "mac", "drawn", "40", "20"] and lines[2].split()[7:9] == ["equal", "equal"]

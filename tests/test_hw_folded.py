@@ -325,7 +325,9 @@ def test_refusals() -> None:
     x, weight = netlist.variable(5, layer.input), netlist.constant(15, layer.weight)
     with pytest.raises(UnsupportedLayer) as refused:
         netlist.dot(x, weight, terms=5, outputs=3, role=Role.INPUT, products=7, additions=4)
-    assert str(refused.value) == ("a sparse product names how many terms a row has, not which; give the rows in full [E-KERNEL-LAYER]")
+    assert str(refused.value) == (
+        "a sparse product names how many terms a row has, not which; give the rows in full [E-KERNEL-LAYER]"
+    )
     with pytest.raises(UnsupportedLayer) as refused:
         netlist.dot(x, weight, terms=3, outputs=5, role=Role.INPUT)
     assert str(refused.value) == (
