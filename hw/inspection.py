@@ -57,7 +57,7 @@ def verify_bundle(directory: str | os.PathLike[str], *, simulator: str = BUILTIN
         if simulator != BUILTIN and not port_differences(design, trial.kernel.graph):
             files = {**lying.files, BENCH_FILE: bench_of(trial)}
             run = run_bench(trial, files, simulator, seconds)
-        return replace(judged(trial, design, run, differences), changed=lying.changed)
+        return replace(judged(trial, design, run, differences), changed=lying.changed, weights="given")
     except NetlistError as error:
         raise error.at(f"{quoted(os.fspath(directory))}: {KERNEL}") from None
 

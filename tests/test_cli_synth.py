@@ -152,7 +152,8 @@ def test_results_are_kept_unless_not_wanted(
         (("--layer", "dens"), "--layer: no layer is called 'dens'; did you mean 'dense'? [E-LAYER-NAME]"),
         (
             ("--layer", "dense", "--style", "mic"),
-            "net.toml: layer 'dense': there is no style 'mic'; choose mac, shiftadd, binary, shared, da [E-KERNEL-STYLE]",
+            "net.toml: layer 'dense': there is no style 'mic'; choose mac, shiftadd, binary, shared, da "
+            "[E-KERNEL-STYLE]",
         ),
         (
             ("--layer", "qrnn_rnn"),
