@@ -88,7 +88,7 @@ class Row:
         charged = counter not in ("paper", "digits") and not (counter == "schedule" and self.work is not None)
         if self.requantization is not None and charged:
             found = found + count(self.requantization, counter, width, self.operands)
-        return found if counter == "kernel" else found * self.repeat
+        return found if counter == "kernel" and not self.alternative else found * self.repeat
 
     def standing(self, convention: str) -> Status:
         """The status in a convention: a node that only requantizes is free where that is not charged."""

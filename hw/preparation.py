@@ -36,8 +36,8 @@ __all__ = ["check_supported", "once", "prepared"]
 STEPS = 20
 # A folded kernel with states runs for fewer where they would take more cycles than that, but never for less.
 CYCLES, FEWEST = 20_000, 3
-# Operations of one execution, and bits of a binary point, beyond which no kernel is built.
-MOST, FRACTION = 1_000_000, 256
+# Operations of one execution, about 20 kB of the elaborator each, and bits of a binary point: the most of a kernel.
+MOST, FRACTION = 200_000, 256
 
 
 def prepared(

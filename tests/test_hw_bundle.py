@@ -364,7 +364,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "huge layer": (
         saying("layer", "units", value=10**9),
-        "manifest.json: one execution is 10000000000 operations; a kernel is unrolled up to 1000000 [E-KERNEL-LAYER]",
+        "manifest.json: one execution is 10000000000 operations; a kernel is unrolled up to 200000 [E-KERNEL-LAYER]",
     ),
     "layer without a kernel": (
         saying("layer", "type", value="Fixed"),
