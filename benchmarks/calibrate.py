@@ -44,7 +44,8 @@ LETTERS = {
     "C": ("compared_bits",),
     "R": ("rectified_bits",),
     "T": ("table_entry_bits", "table_bits"),
-    "L": ("long_table_bits", "long_tables"),
+    "L": ("sigmoid_bits", "sigmoids"),
+    "H": ("tanh_bits", "tanhs"),
 }
 FULL_ADDERS = ("adder_bits", "constant_adder_bits", "product_bits")
 SUMS = frozenset({"dense", "conv1d", "conv2d"})

@@ -78,7 +78,10 @@ def test_structures() -> None:
         "table_entry_bits": 48 * 4,
         "table_bits": 4,
     }
-    assert structure(op(Kind.LOOKUP, fixed(11), fixed(11), fixed(4))) == {"long_table_bits": 4, "long_tables": 1}
+    # Longer ones: of ten bits, six behind the point; straight pieces of a sigmoid.
+    assert structure(op(Kind.LOOKUP, fixed(11), fixed(11), fixed(4))) == {"table_entry_bits": 384 * 4, "table_bits": 4}
+    long = op(Kind.LOOKUP, fixed(11), fixed(11), fixed(4))._replace(function="sigmoid")
+    assert structure(long) == {"sigmoid_bits": 11, "sigmoids": 1}
     for kind in (Kind.SHIFT, Kind.SHIFT_PRODUCT, Kind.NO_PRODUCT, Kind.STORE, Kind.NEGATE, Kind.EXECUTION):
         assert structure(op(kind, fixed(6), fixed(6), fixed(6))) == {}
     assert TABLE_BITS == LONGEST

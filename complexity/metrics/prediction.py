@@ -16,12 +16,15 @@ from ..ops import Kind, Op
 __all__ = ["TABLE_BITS", "Band", "Calibration", "calibration", "factors", "price", "priced", "structure", "tiles"]
 
 DATA = "calibration.json"
-# Bits of the longest operand a table has; a longer one is brought to these.
+# Bits of the longest operand a table has, and those behind the point of a longer one that is brought to them.
 TABLE_BITS = 10
+TABLE_FRACTION = 6
 # A multiplier block takes 25 x 18 bits; of a longer factor every further block adds 17; less stays outside.
 BLOCK, FURTHER, LEAST = (25, 18), 17, 9
 # Targets whose long products go to blocks.
 BLOCKED = frozenset({"xilinx"})
+# Functions that are straight pieces of slopes that are powers of two where they are no table.
+STRAIGHT = frozenset({"sigmoid", "tanh"})
 # Functions of two operands: no table holds them.
 TWO_OPERANDS = frozenset({"division", "modulo", "pow"})
 
@@ -97,7 +100,7 @@ def structure(op: Op) -> dict[str, int] | None:
         case Kind.COMPARE:
             return {"rectified_bits" if op.constant else "compared_bits": op.left.width}
         case Kind.LOOKUP:
-            return None if op.function in TWO_OPERANDS else _table(op.left, op.result)
+            return None if op.function in TWO_OPERANDS else _table(op.left, op.result, op.function)
         case _:
             return {}
 
@@ -117,12 +120,17 @@ def factors(op: Op) -> tuple[int, int]:
     return one, other
 
 
-def _table(operand: Format, result: Format) -> dict[str, int]:
-    """A table of the whole operand where it is short enough; entries that are not saturated cost the most."""
+def _table(operand: Format, result: Format, function: str) -> dict[str, int]:
+    """A table of the whole operand where it is short enough; entries that are not saturated cost the most.
+
+    Above, straight pieces where a function has them, else a table of the operand brought to ten bits.
+    """
     bits, stored = operand.width, result.width
-    if bits > TABLE_BITS:
-        return {"long_table_bits": stored, "long_tables": 1}
+    if bits > TABLE_BITS and function in STRAIGHT:
+        return {f"{function}_bits": bits, f"{function}s": 1}
     fraction = operand.fraction if isinstance(operand.fraction, int) else 0
+    if bits > TABLE_BITS:
+        bits, fraction = TABLE_BITS, TABLE_FRACTION
     # Beyond about so many units on either side a sigmoid of so many bits does not move.
     moving = min(1 << bits, (stored + 2) << max(fraction, 0))
     return {"table_entry_bits": moving * stored, "table_bits": stored}
