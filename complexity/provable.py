@@ -23,6 +23,7 @@ from .layers.layer import Layer
 from .layers.recurrent import Recurrent
 from .network import Row
 from .ops import Kind, Role
+from .works import Work, layer_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -72,9 +73,11 @@ class Piece:
 
 def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
     """The kernels of a row. Raises: Unprovable with the reason; ModelError where its weights cannot be read."""
-    layer = row.work
-    if not isinstance(layer, Layer):
+    if row.work is None:
         raise Unprovable(f"there is no kernel of {quoted(row.op, 40)}")
+    layer = layer_of(row.work)
+    if isinstance(layer, Work):
+        return [_worked(row, layer)]
     _check(layer)
     _check_size(layer, wanted.most)
     known = {name: matrix for name, matrix in row.operands.items() if name not in ("partial", "input")}
@@ -105,6 +108,15 @@ def pieces_of(row: Row, wanted: Wanted) -> list[Piece]:
         )
         for index, name in enumerate(_names(row.path, directions))
     ]
+
+
+def _worked(row: Row, layer: Work) -> Piece:
+    """The kernel of an operator that is no layer: one element, window or row, constants of the file drawn."""
+    if not layer.wired:
+        raise Unprovable(f"there is no kernel of {quoted(row.op, 40)}")
+    if not _whole(layer.executions):
+        raise Unprovable("it never runs: a size is 0")
+    return Piece(part=Part(name=row.path, layer=layer, formats_from=row.formats_from), repeat=1, weights={})
 
 
 def operands_of(part: Part, weights: Mapping[str, tuple[int, ...]]) -> dict[str, Matrix]:

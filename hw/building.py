@@ -28,13 +28,13 @@ from nncomplexity.layers.recurrent import Recurrent
 from nncomplexity.layers.rnn import RNN
 from nncomplexity.layers.state_regularized import SRGRU, SRLSTM
 from nncomplexity.layers.stpn import STPN
+from nncomplexity.works import Work, layer_of
 
 from .bundles import UnsupportedLayer, Weight
 from .evaluation import evaluate
 from .fixed import FixedPoint, Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
-from .works import Work, layer_of
 
 if TYPE_CHECKING:
     from typing import Any

@@ -14,10 +14,10 @@ import pytest
 from nncomplexity.hw import verify
 from nncomplexity.hw.building import Kernel, build
 from nncomplexity.hw.bundles import UnsupportedLayer
-from nncomplexity.hw.works import layer_of
 from nncomplexity.parsers.inputs import Bindings
 from nncomplexity.parsers.model import read_network
 from nncomplexity.quantization import parse_quantization
+from nncomplexity.works import layer_of
 from onnx import TensorProto, helper, numpy_helper
 
 needs_pyosys = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")

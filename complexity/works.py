@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from nncomplexity.accounting import Countable
-from nncomplexity.arithmetic import Arithmetic
-from nncomplexity.expressions import Size
-from nncomplexity.formats import Format
-from nncomplexity.layers.layer import Layer
+from .accounting import Countable
+from .arithmetic import Arithmetic
+from .expressions import Size
+from .formats import Format
+from .layers.layer import Layer
 
 __all__ = ["Work", "layer_of"]
 
