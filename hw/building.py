@@ -31,7 +31,7 @@ from nncomplexity.layers.stpn import STPN
 from nncomplexity.works import Work, layer_of
 
 from .bundles import UnsupportedLayer, Weight
-from .evaluation import evaluate
+from .evaluation import Evaluation
 from .fixed import FixedPoint, Overflow, Rounding
 from .kernels import Netlist
 from .netlist import Graph
@@ -105,10 +105,9 @@ class Kernel:
         steps, samples = len(next(iter(inputs.values()))), len(np.atleast_2d(next(iter(inputs.values()))[0]))
         registers = [port for port in self.graph.inputs.values() if port.register]
         state: dict[str, Array] = {port.name: np.zeros((samples, port.elements), np.int64) for port in registers}
-        found = []
+        evaluation, found = Evaluation(self.graph, fixed), []
         for step in range(steps):
-            now = {name: values[step] for name, values in inputs.items()}
-            result = evaluate(self.graph, {**(fixed or {}), **now, **state})
+            result = evaluation.step({**{name: values[step] for name, values in inputs.items()}, **state})
             state = {name: result[name] for name in state}
             found.append({name: result[name] for name in self.graph.outputs})
         return found

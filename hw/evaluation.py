@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["IntervalError", "evaluate"]
+__all__ = ["Evaluation", "IntervalError", "evaluate"]
 
 
 class IntervalError(UsageError):
@@ -33,23 +34,54 @@ def evaluate(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     [samples, elements].
     Raises: UsageError E-KERNEL-INPUT for a missing port or another number of elements, IntervalError E-KERNEL-RANGE.
     """
-    values: list[Array] = []
-    ports = _ports(graph, inputs)
-    samples = max((len(each) for each in ports.values()), default=1)
-    for place, node in enumerate(graph.nodes):
-        value = _value(graph, node, values, ports)
+    return Evaluation(graph).step(inputs)
+
+
+class Evaluation:
+    """A netlist run step by step. fixed: inputs that keep their numbers; what follows from them is computed once."""
+
+    def __init__(self, graph: Graph, fixed: Mapping[str, Array] | None = None) -> None:
+        self._graph, self._fixed = graph, fixed or {}
+        self._known: dict[int, Array] | None = None
+        self._wide = [_is_wide(graph, node) for node in graph.nodes]
+
+    def step(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """As `evaluate`; the fixed inputs need not be given again."""
+        graph = self._graph
+        values: list[Array] = []
+        ports = _ports(graph, {**self._fixed, **inputs})
+        samples = max((len(each) for each in ports.values()), default=1)
+        known = self._known or {}
+        for place, node in enumerate(graph.nodes):
+            value = known.get(place)
+            values.append(self._checked(place, node, values, ports) if value is None else value)
+        if self._known is None:
+            self._known = {place: values[place] for place in self._held()}
+        found = {name: _together([values[node] for node in nodes], samples) for name, nodes in graph.outputs.items()}
+        states: dict[str, list[Array]] = {}
+        for register, source in graph.feeds.items():
+            states.setdefault(graph.nodes[register].port, []).append(values[source])
+        return found | {name: _together(each, samples) for name, each in states.items()}
+
+    def _checked(self, place: int, node: Node, values: list[Array], ports: Mapping[str, Array]) -> Array:
+        value = _value(self._graph, node, values, ports, self._wide[place])
         if value.size and not (node.low <= value.min() and value.max() <= node.high):
             raise IntervalError(
                 "E-KERNEL-RANGE",
                 f"wire n{place} ({node.operation.value}) carries {value.min()}..{value.max()}, "
                 f"expected {node.low}..{node.high}",
             )
-        values.append(value)
-    found = {name: _together([values[node] for node in nodes], samples) for name, nodes in graph.outputs.items()}
-    states: dict[str, list[Array]] = {}
-    for register, source in graph.feeds.items():
-        states.setdefault(graph.nodes[register].port, []).append(values[source])
-    return found | {name: _together(each, samples) for name, each in states.items()}
+        return value
+
+    def _held(self) -> set[int]:
+        """Nodes that are the same at every step."""
+        found: set[int] = set()
+        for place, node in enumerate(self._graph.nodes):
+            fixed = node.operation is Operation.INPUT and node.port in self._fixed
+            made = node.operands and all(each.node in found for each in node.operands)
+            if fixed or made or node.operation is Operation.CONSTANT:
+                found.add(place)
+        return found
 
 
 def _together(columns: list[Array], samples: int) -> Array:
@@ -79,12 +111,14 @@ def _ports(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-def _value(graph: Graph, node: Node, values: list[Array], ports: Mapping[str, Array]) -> Array:
+def _value(graph: Graph, node: Node, values: list[Array], ports: Mapping[str, Array], wide: bool) -> Array:
     import numpy as np
 
     if node.operation in (Operation.INPUT, Operation.REGISTER):
         column: Array = ports[node.port][:, node.index]
-        return column if column.dtype == object else integers_of(column, max(-node.low, node.high))
+        # What is out of range is no number of 64 bits perhaps, and is refused as it is.
+        held = column.dtype != object or not column.size or node.low <= column.min() <= column.max() <= node.high
+        return integers_of(column, max(-node.low, node.high)) if held else column
     if node.operation is Operation.CONSTANT:
         return integers_of(np.array([node.value], object), abs(node.value))
     if node.operation is Operation.QUANTISE:
@@ -95,7 +129,8 @@ def _value(graph: Graph, node: Node, values: list[Array], ports: Mapping[str, Ar
         assert node.table is not None
         entries = _entries(node.table)
         return entries[(values[node.operands[0].node] % len(entries)).astype(np.int64)]
-    return _computed(graph, node, values)
+    result = _operators()[node.operation](*[_operand(each, values, wide) for each in node.operands])
+    return integers_of(result, max(abs(node.low), abs(node.high))) if wide else result
 
 
 @lru_cache(maxsize=64)
@@ -105,41 +140,31 @@ def _entries(table: Table) -> Array:
     return integers_of(np.array(table.entries, object), max(map(abs, table.entries)))
 
 
-def _computed(graph: Graph, node: Node, values: list[Array]) -> Array:
+@lru_cache
+def _operators() -> Mapping[Operation, Callable[..., Array]]:
     """The operators of arithmetic."""
     import numpy as np
 
-    # Operands as they enter the operator may reach further than its result.
-    bits = max(graph.nodes[each.node].width + each.shift for each in node.operands)
-    wide = max(bits + 1, node.width) >= NARROW
-    left, *others = (_operand(each, values, wide) for each in node.operands)
-    right, third = others[0] if others else left, others[-1] if others else left
-    match node.operation:
-        case Operation.ADD:
-            result = left + right
-        case Operation.SUBTRACT:
-            result = left - right
-        case Operation.NEGATE:
-            result = -left
-        case Operation.MULTIPLY:
-            result = left * right
-        case Operation.GREATER:
-            result = np.maximum(left, right)
-        case Operation.LESSER:
-            result = np.minimum(left, right)
-        case Operation.LESS:
-            result = (left < right).astype(np.int64)
-        case Operation.SELECT:
-            result = np.where(left == 1, right, third)
-        case Operation.RECTIFY:
-            result = np.maximum(left, 0)
-        case Operation.SIGN:
-            result = -(left < 0).astype(np.int64)
-        case Operation.TURN:
-            result = left ^ right
-        case _:
-            result = left
-    return integers_of(result, max(abs(node.low), abs(node.high)))
+    return {
+        Operation.WIRE: lambda x: x,
+        Operation.ADD: operator.add,
+        Operation.SUBTRACT: operator.sub,
+        Operation.NEGATE: operator.neg,
+        Operation.MULTIPLY: operator.mul,
+        Operation.GREATER: np.maximum,
+        Operation.LESSER: np.minimum,
+        Operation.LESS: lambda left, right: (left < right).astype(np.int64),
+        Operation.SELECT: lambda which, one, other: np.asarray(np.where(which == 1, one, other)),
+        Operation.RECTIFY: lambda x: np.maximum(x, 0),
+        Operation.SIGN: lambda x: -(x < 0).astype(np.int64),
+        Operation.TURN: operator.xor,
+    }
+
+
+def _is_wide(graph: Graph, node: Node) -> bool:
+    """Whether an operator needs Python integers: its operands may reach further than its result."""
+    bits = max((graph.nodes[each.node].width + each.shift for each in node.operands), default=0)
+    return max(bits + 1, node.width) >= NARROW
 
 
 def _operand(operand: Operand, values: list[Array], wide: bool) -> Array:

@@ -106,16 +106,18 @@ def planned(
     weights: Sequence[Sequence[int]],
     interval: tuple[int, int],
     role: Role,
+    *,
+    alone: bool = False,
 ) -> list[Operand | None]:
-    """The sums of products by known numbers, those of the same wires planned together; None where all numbers are 0.
+    """The sums of products by known numbers, planned together unless they have inputs of their own; None where all
+    numbers are 0.
 
-    inputs: the wires of every row; interval: the integers they carry. Raises: ToolError E-DA-KERNEL.
+    inputs: the wires of every row, the same unless `alone`; interval: the integers they carry. Raises: ToolError
+    E-DA-KERNEL.
     """
-    together: dict[tuple[int, ...], list[int]] = {}
-    for row, wires in enumerate(inputs):
-        together.setdefault(tuple(wires), []).append(row)
     found: list[Operand | None] = [None] * len(inputs)
-    for wires, rows in together.items():
+    for rows in [[row] for row in range(len(inputs))] if alone else [list(range(len(inputs)))] if inputs else []:
+        wires = inputs[rows[0]]
         matrix = tuple(tuple(weights[row]) for row in rows)
         plan = plan_of(matrix, interval)
         if rows_of(plan) != matrix:

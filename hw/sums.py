@@ -31,7 +31,9 @@ def known_sums(
     low = min((sum(min(w * x.low, w * x.high) for w in row) for row in weights), default=0)
     high = max((sum(max(w * x.low, w * x.high) for w in row) for row in weights), default=0)
     nodes, search = [], PLANS.get(style)
-    roots = planned(graph, search, inputs, weights, x.interval, role) if search else []
+    # Sums with inputs of their own share nothing, as they are counted.
+    alone = len(weights) > 1 and x.elements == sum(map(len, weights))
+    roots = planned(graph, search, inputs, weights, x.interval, role, alone=alone) if search else []
     for number, (wires, row) in enumerate(zip(inputs, weights, strict=True)):
         if not any(row):
             root = Operand(graph.constant(0, fraction, (0, 0), 1))

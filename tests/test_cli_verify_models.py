@@ -379,7 +379,7 @@ def test_operators_that_are_no_layers_have_kernels_of_one_element_or_window(save
     found = verified(run, save(model(nodes, {"x": [1, 2, 5, 7]}, weights)), "--quant", "w6a6")
     assert [layer["name"] for layer in found["layers"]] == ["conv", "norm", "relu", "largest", "gate", "mean"]
     assert all(layer["values_equal"] and layer["counts_equal"] for layer in found["layers"])
-    # A product and an addition for each channel; a comparison; three of them; a look-up; five additions and the product by 1/6.
+    # A product and an addition a channel; a comparison; three of them; a look-up; five additions, the product by 1/6.
     assert [layer["operations"] for layer in found["layers"]][1:] == [6, 1, 3, 1, 6]
 
 

@@ -77,7 +77,15 @@ def test_every_kind_with_a_kernel_is_drawn() -> None:
 def test_a_random_layer(seed: int) -> None:
     draw = random.Random(seed)
     kind, quant = tuple(DRAWN)[seed % len(DRAWN)], draw.choice(QUANTIZERS)
-    layer, style = DRAWN[kind](draw.randint), draw.choice(("mac", "shiftadd"))
+    layer, style = DRAWN[kind](draw.randint), draw.choice(("mac", "shiftadd", "binary", "shared"))
     verdict = verify(layer, quant=quant, style=style, vectors=1000, seed=seed)
     assert verdict, f"{layer} {quant} {style}: {verdict.first_difference}"
     assert verdict.vectors == 1000 and verdict.operations > 0
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_a_random_layer_folded(kind: str) -> None:
+    draw = random.Random(kind)
+    layer, quant = DRAWN[kind](draw.randint), draw.choice(QUANTIZERS)
+    verdict = verify(layer, quant=quant, schedule="folded", vectors=200)
+    assert verdict and verdict.cycles > 0, f"{layer} {quant}: {verdict.first_difference}"
