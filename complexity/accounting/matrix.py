@@ -229,12 +229,19 @@ class Matrix:
             self._trees[key] = found[0] if len(found) == 1 else joined(found)
         return self._trees[key]
 
-    def shared(self, x: Matrix | None, interval: tuple[int, int]) -> Shared | None:
-        """The additions left when subexpressions that occur twice are computed once; None where that is too much."""
+    def shared(self, x: Matrix | None, interval: tuple[int, int], *, alone: bool = False) -> list[Shared] | None:
+        """The additions left when subexpressions that occur twice are computed once; None where that is too much.
+
+        alone: every row has inputs of its own, and shares nothing with the others.
+        """
         from ..weights.sharing import shared_trees
 
         low, high = intervals(x.widths() if x else None, interval, self._shape[1])
-        return shared_trees(self.array.T, low, high)
+        array = self.array
+        blocks = [array[row : row + 1] for row in range(len(array))] if alone else [array]
+        found = [shared_trees(block.T, low, high) for block in blocks]
+        known = [each for each in found if each is not None]
+        return known if len(known) == len(found) else None
 
     @property
     def distinct_products(self) -> int:
