@@ -23,7 +23,7 @@ from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
 from .idealised import idealised
 from .outline import port_differences, wire_differences
-from .package import KERNEL, files_of
+from .package import files_of
 from .preparation import once, prepared
 from .reference import Reference, deviation_of
 from .simulators import BUILTIN, SECONDS, Run, check_simulator, run_bench
@@ -33,7 +33,6 @@ from .tools import NetlistError
 from .trial import FOLDED, TOP, UNROLLED, Trial
 from .values import equation_differences, simulation_differences
 from .verdict import Verdict
-from .verilog import emit
 
 __all__ = ["Differences", "Verdict", "judged", "prove", "verify"]
 
@@ -107,7 +106,7 @@ def prove(
     seed: int = 0,
     modes: tuple[Rounding, Overflow] = (Rounding.TRN, Overflow.WRAP),
     reference: Reference | None = None,
-    elaborator: Elaborator = elaborate,
+    elaborator: Elaborator | None = None,
     simulator: str = BUILTIN,
     seconds: float = SECONDS,
 ) -> Verdict:
@@ -136,12 +135,11 @@ def prove(
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))
 
 
-def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborator: Elaborator) -> Verdict:
-    text = emit(trial.kernel.graph)
-    design = elaborator(text, TOP)
+def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborator: Elaborator | None) -> Verdict:
+    design = (elaborator or elaborate)(trial.text, TOP)
     if simulator == BUILTIN:
         return judged(trial, design)
-    return judged(trial, design, run_bench(trial, {**files_of(trial, seed), KERNEL: text}, simulator, seconds))
+    return judged(trial, design, run_bench(trial, files_of(trial, seed), simulator, seconds))
 
 
 def _folded(trial: Trial, simulator: str, *_: object) -> Verdict:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from nncomplexity.cli.main import main
-from nncomplexity.hw import proof
-from nncomplexity.hw.verilog import emit
+from nncomplexity.hw import elaborations
+from nncomplexity.hw.elaborate import Design, elaborate
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
 
@@ -109,7 +109,10 @@ def test_a_style_that_shares_names_what_it_is_compared_with(spec: str, capsys: p
 
 
 def test_a_difference_is_exit_1(spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "emit", lambda graph: emit(graph).replace("assign y = a + b;", "assign y = a - b;"))
+    def altered(text: str, top: str) -> Design:
+        return elaborate(text.replace("assign y = a + b;", "assign y = a - b;"), top)
+
+    monkeypatch.setattr(elaborations, "elaborate", altered)
     assert main(["verify", spec, *ARGUMENTS, "--layer", "dense"]) == 1
     out = capsys.readouterr().out
     assert "DIFFERENT  DIFFERENT" in out

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import nncomplexity as nc
 import pytest
 from nncomplexity.hw import proof
+from nncomplexity.hw.elaborate import Design, elaborate
 from nncomplexity.hw.tools import NetlistError
-from nncomplexity.hw.verilog import emit
 from nncomplexity.hw.verilog_modules import MODULES
 
 pytestmark = pytest.mark.skipif(find_spec("pyosys") is None, reason="pyosys is not installed")
@@ -98,16 +98,15 @@ def test_no_fault_passes(name: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
     draw = random.Random(f"{name} {seed}")
     said = []
 
-    def mutated(graph: object) -> str:
-        text = emit(graph)  # type: ignore[arg-type]
+    def mutated(text: str, top: str) -> Design:
         for fault in draw.sample(FAULTS, len(FAULTS)):
             found = fault(text, draw)
             if found is not None and found != text:
                 said.append(fault.__doc__)
-                return found
+                return elaborate(found, top)
         raise AssertionError("no fault fits")
 
-    monkeypatch.setattr(proof, "emit", mutated)
+    monkeypatch.setattr(proof, "elaborate", mutated)
     try:
         verdict = proof.verify(layer, quant=quant, style=style, vectors=100, seed=seed)
     except NetlistError:

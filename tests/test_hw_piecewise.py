@@ -17,7 +17,7 @@ from nncomplexity.hw import proof, verify
 from nncomplexity.hw.building import build
 from nncomplexity.hw.census import census
 from nncomplexity.hw.declared import declared
-from nncomplexity.hw.elaborate import elaborate
+from nncomplexity.hw.elaborate import Design, elaborate
 from nncomplexity.hw.evaluation import evaluate
 from nncomplexity.hw.fixed import FixedPoint, Overflow
 from nncomplexity.hw.netlist import Graph, Operator, Port
@@ -142,16 +142,16 @@ def test_a_cell_is_proved_with_tables_and_with_pieces(style: str) -> None:
 def test_another_threshold_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = nc.GRU(steps=2, inputs=3, hidden=1)
 
-    def altered(graph: Any) -> str:
-        text = emit(graph)
+    def altered(text: str, top: str) -> Design:
         before, compared, after = text.partition("nc_less #")
         assert compared
-        return f"{before}nc_less #{after.replace('nc_less #', 'nc_flip #')}" + (
+        flipped = f"{before}nc_less #{after.replace('nc_less #', 'nc_flip #')}" + (
             "module nc_flip #(parameter A = 1, parameter B = 1, parameter Y = 1) (\n  input wire signed [A-1:0] a, "
             "input wire signed [B-1:0] b, output wire [Y-1:0] y\n);\n  assign y = a <= b;\nendmodule\n"
         )
+        return elaborate(flipped, top)
 
-    monkeypatch.setattr(proof, "emit", altered)
+    monkeypatch.setattr(proof, "elaborate", altered)
     assert not verify(layer, quant="w5a9", vectors=400).values_equal
 
 

@@ -11,7 +11,7 @@ from nncomplexity.errors import UsageError
 from nncomplexity.hw import KERNELS, proof, verify
 from nncomplexity.hw.building import SUPPORTED
 from nncomplexity.hw.bundles import UnsupportedLayer
-from nncomplexity.hw.verilog import emit
+from nncomplexity.hw.elaborate import Design, elaborate
 from nncomplexity.layers import LAYERS as LAYERS_OF_CATALOGUE
 from nncomplexity.layers import layer_class
 
@@ -69,12 +69,11 @@ def test_given_weights(style: str) -> None:
 def test_an_altered_kernel_is_found_out(
     monkeypatch: pytest.MonkeyPatch, written: str, instead: str, difference: str
 ) -> None:
-    def altered(graph: Any) -> str:
-        text = emit(graph)
+    def altered(text: str, top: str) -> Design:
         assert written in text
-        return text.replace(written, instead)
+        return elaborate(text.replace(written, instead), top)
 
-    monkeypatch.setattr(proof, "emit", altered)
+    monkeypatch.setattr(proof, "elaborate", altered)
     verdict = verify(LAYERS["dense"], quant="w6a5", vectors=30)
     assert not verdict
     assert (verdict.values_equal, verdict.counts_equal) == (False, False)
