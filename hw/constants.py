@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
-__all__ = ["built_in_of", "whose"]
+from nncomplexity.accounting import Countable, Signal
+from nncomplexity.accounting.exact import ExactCounter
+from nncomplexity.expressions import Size
+from nncomplexity.formats import Format
+
+from .stated import whole
+
+__all__ = ["built_in_of", "constants_of", "whose"]
 
 Known = Mapping[str, Sequence[int]]
+
+
+class _Named(ExactCounter):
+    """Counts, and remembers the constants that have a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, tuple[Format, int]] = {}
+
+    def constant(self, elements: Size, format: Format, name: str = "", *, value: Fraction | None = None) -> Signal:
+        if name:
+            self.found[name] = format, whole(elements)
+        return super().constant(elements, format, name, value=value)
+
+
+def constants_of(layer: Countable) -> dict[str, tuple[Format, int]]:
+    """The format and the number of elements of every constant that the equations give a name."""
+    counter = _Named()
+    layer.equations(counter)
+    return counter.found
 
 
 def built_in_of(known: Known, style: str, own: Known | None) -> Known:

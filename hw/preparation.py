@@ -16,10 +16,10 @@ from nncomplexity.ops import Kind
 
 from .building import SUPPORTED, Kernel, build
 from .bundles import UnsupportedLayer
-from .constants import built_in_of
+from .constants import built_in_of, constants_of
 from .fixed import Overflow, Rounding
 from .sequences import drawn_sequences
-from .stated import whole
+from .stated import interval, whole
 from .styles import STYLES
 from .trial import FOLDED, SCHEDULES, UNROLLED, Trial
 from .vectors import drawn_inputs, drawn_weights
@@ -63,8 +63,7 @@ def prepared(
     powers = isinstance(layer.weight, PowerOfTwo | AdditivePowerOfTwo)
     chosen = style or ("shiftadd" if powers and schedule == UNROLLED else "mac")
     _check_schedule(schedule, chosen)
-    probe = build(layer, "mac", activation=activation)
-    known = _weights(probe, weights or {}, random)
+    known = _weights(layer, weights or {}, random)
     built_in = built_in_of(known, chosen, weights if own else None)
     kernel = build(layer, chosen, built_in, activation=activation, rounding=modes[0], overflow=modes[1])
     ports = _ports(kernel, known)
@@ -131,14 +130,13 @@ def _steps(kernel: Kernel, schedule: str) -> int:
     return STEPS if schedule == UNROLLED else max(FEWEST, min(STEPS, CYCLES // max(cycles, 1)))
 
 
-def _weights(
-    probe: Kernel, given: Mapping[str, Sequence[int]], random: np.random.Generator
-) -> dict[str, Sequence[int]]:
-    """The weights by name: those given, and drawn ones for the rest. probe: a kernel with all of them on ports."""
+def _weights(layer: Layer, given: Mapping[str, Sequence[int]], random: np.random.Generator) -> dict[str, Sequence[int]]:
+    """The weights by name: those given, and drawn ones for the rest. Refuses floats."""
     found = dict(given)
-    for name, weight in probe.weights.items():
-        if name in probe.names and name not in found:
-            found[name] = drawn_weights(random, weight.format, weight.elements)
+    for name, (format, elements) in constants_of(layer).items():
+        interval(format)
+        if name not in found:
+            found[name] = drawn_weights(random, format, elements)
     return found
 
 

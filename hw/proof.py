@@ -17,6 +17,7 @@ from nncomplexity.layers.layer import Layer
 from nncomplexity.quantization import parse_quantization
 
 from .building import build
+from .cells import collected_later
 from .constants import whose
 from .counts import adders, count_differences
 from .elaborate import Design, elaborate
@@ -94,6 +95,7 @@ def verify(
     )
 
 
+@collected_later()
 def prove(
     part: Part,
     *,
