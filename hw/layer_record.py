@@ -21,6 +21,7 @@ from nncomplexity.expressions import Expression
 from nncomplexity.layers.layer import Layer
 from nncomplexity.ops import Role
 from nncomplexity.requantization import Requantization
+from nncomplexity.works import Work
 
 from .building import SUPPORTED
 from .bundles import UnsupportedLayer
@@ -45,6 +46,8 @@ DEEPEST = 8
 
 def recorded(layer: Layer) -> dict[str, object]:
     """The record of a layer. Raises UnsupportedLayer for one with a field that plain data cannot say."""
+    if isinstance(layer, Work):
+        raise UnsupportedLayer("an operator that is no layer has no record in a manifest; verify proves its kernel")
     found = _plain(layer, type(layer).__name__)
     assert isinstance(found, dict)
     if restored(found) != layer:

@@ -35,6 +35,7 @@ __all__ = [
     "files_of",
     "made_lines",
     "manifest_of",
+    "run_files",
     "table_name",
     "table_words",
     "tables_of",
@@ -58,6 +59,12 @@ KEYS = {
 
 def files_of(trial: Trial, seed: int) -> dict[str, str]:
     """Name to text of every file of a bundle, the manifest last."""
+    files = run_files(trial)
+    return files | {MANIFEST: json.dumps(manifest_of(trial, seed, files), indent=2) + "\n"}
+
+
+def run_files(trial: Trial) -> dict[str, str]:
+    """Name to text of every file that a simulator is given, and of those that say where numbers are from."""
     graph, ports = trial.kernel.graph, layout(trial.kernel.graph)
     files = {
         KERNEL: trial.text,
@@ -73,7 +80,7 @@ def files_of(trial: Trial, seed: int) -> dict[str, str]:
         files[CONSTANTS] = json.dumps(weights) + "\n"
     for number, table in enumerate(tables_of(graph)):
         files[table_name(number)] = written(table_words(table), table.result.bits)
-    return files | {MANIFEST: json.dumps(manifest_of(trial, seed, files), indent=2) + "\n"}
+    return files
 
 
 def bench_of(trial: Trial) -> str:

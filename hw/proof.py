@@ -24,7 +24,7 @@ from .elaborate import Design, elaborate
 from .fixed import Overflow, Rounding
 from .idealised import idealised
 from .outline import port_differences, wire_differences
-from .package import files_of
+from .package import run_files
 from .preparation import once, prepared
 from .reference import Reference, deviation_of
 from .simulators import BUILTIN, SECONDS, Run, check_simulator, run_bench
@@ -132,16 +132,16 @@ def prove(
         modes=modes,
     )
     run = _folded if schedule == FOLDED else _unrolled
-    found = replace(run(trial, simulator, seed, seconds, elaborator), weights=whose(trial.known, weights))
+    found = replace(run(trial, simulator, seconds, elaborator), weights=whose(trial.known, weights))
     run_on = trial.moving, trial.outputs
     return found.beside(deviation_of(trial.layer, trial.kernel, run_on, trial.known, reference))
 
 
-def _unrolled(trial: Trial, simulator: str, seed: int, seconds: float, elaborator: Elaborator | None) -> Verdict:
+def _unrolled(trial: Trial, simulator: str, seconds: float, elaborator: Elaborator | None) -> Verdict:
     design = (elaborator or elaborate)(trial.text, TOP)
     if simulator == BUILTIN:
         return judged(trial, design)
-    return judged(trial, design, run_bench(trial, files_of(trial, seed), simulator, seconds))
+    return judged(trial, design, run_bench(trial, run_files(trial), simulator, seconds))
 
 
 def _folded(trial: Trial, simulator: str, *_: object) -> Verdict:

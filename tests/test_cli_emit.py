@@ -194,3 +194,13 @@ def test_a_full_disk_leaves_nothing(run: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_refusals_of_verify(run: Any, arguments: list[str], code: int, line: str) -> None:
     ran = run("verify", *arguments)
     assert (ran.code, ran.out, ran.err) == (code, "", f"nncomplexity: error: {line}\n")
+
+
+def test_operators_that_are_no_layers_have_no_record(run: Any) -> None:
+    model = Path(__file__).parent.parent / "examples" / "equaliser.onnx"
+    ran = run("emit", str(model), "--layer", "act/*", "--quant", "w8a8", "--out", "a")
+    assert (ran.code, ran.out) == (2, "") and not Path("a").exists()
+    assert ran.err.endswith(
+        "layer 'act/leaky_relu': an operator that is no layer has no record in a manifest; verify proves its kernel "
+        "[E-KERNEL-LAYER]\n"
+    )
